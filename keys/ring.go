@@ -1,0 +1,64 @@
+// Package keys holds Weir's keys: rings of versions, the working keys derived
+// from them and what may be done with each. Key bytes never leave this
+// package; callers get operations.
+package keys
+
+import (
+	"crypto/cipher"
+	"fmt"
+	"hash"
+)
+
+// Ref names a key: all that ciphertext, lineage and messages carry of it.
+type Ref struct {
+	ID      string
+	Version uint32
+}
+
+// String prints the reference, never key material.
+func (r Ref) String() string { return fmt.Sprintf("%s@%d", r.ID, r.Version) }
+
+// Suite is the algorithm byte of contracts 34 and 39.
+type Suite byte
+
+// The suites of deterministic keys.
+const (
+	HMACSHA256 Suite = 10
+	HMACSM3    Suite = 11
+	AES256     Suite = 12
+	SM4        Suite = 13
+)
+
+// Use says what a working key is for: the inputs of its derivation (contract
+// 34). Two equal uses are the same key.
+type Use struct {
+	Keyspace string
+	Purpose  string // one of the constants below; listed in keys/README.md
+	Scope    string // recipient or share group, "" when it belongs to none
+	Domain   string
+	Suite    Suite
+	Version  uint32 // of the master; 0: the pinned one
+}
+
+// The purposes.
+const (
+	PurposeToken      = "token"
+	PurposeTokenCheck = "token-check"
+	PurposeLineage    = "lineage"
+	PurposeQuarantine = "quarantine-key"
+)
+
+// Ring is the versions of one master key. It is immutable and safe for any
+// number of goroutines.
+type Ring struct{ impl *ring }
+
+// MAC gives a new keyed state (HMAC-SHA-256 or HMAC-SM3) for u; it belongs to
+// one goroutine.
+func (r *Ring) MAC(u Use) (hash.Hash, error) { return r.impl.mac(u) }
+
+// Block gives a block cipher (AES-256 or SM4) for u, safe for any number of
+// goroutines.
+func (r *Ring) Block(u Use) (cipher.Block, error) { return r.impl.block(u) }
+
+// Ref names the master version that u is derived from.
+func (r *Ring) Ref(u Use) (Ref, error) { return r.impl.ref(u) }
