@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"fmt"
 	"time"
 
 	"weir/schemas"
@@ -11,6 +12,9 @@ type Pos struct {
 	File      string
 	Line, Col int
 }
+
+// String is file:line:column.
+func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
 
 // Policy is the decided part of a policy file, checked by cmd/internal/config.
 // It is immutable.

@@ -35,6 +35,15 @@ type Nuller interface{ ReplacesNull() bool }
 // and one-to-one in its domain (contract 8).
 type KeySafe interface{ KeySafe() bool }
 
+// Passer, Dropper and Nullifier mark the treatments that Compile carries out
+// itself, so that they cost nothing per value: the field stays, goes from value
+// and schema, or becomes null. Append of such a Transform is never called.
+type (
+	Passer    interface{ Passes() bool }
+	Dropper   interface{ Drops() bool }
+	Nullifier interface{ Nulls() bool }
+)
+
 // Describer prints a transform as explain shows it: options and key domain, no
 // key material.
 type Describer interface{ Describe() string }
