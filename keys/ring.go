@@ -1,6 +1,12 @@
 // Package keys holds Weir's keys: rings of versions, the working keys derived
 // from them and what may be done with each. Key bytes never leave this
 // package; callers get operations.
+//
+//	ring, err := keys.OpenFile("weir.keys", "")
+//	mac, err := ring.MAC(keys.Use{Keyspace: "shop", Purpose: keys.PurposeToken,
+//		Scope: "analytics", Domain: "customer", Suite: keys.HMACSHA256})
+//
+// Derivation is slow beside use (about 1 µs): ask once, keep what you got.
 package keys
 
 import (
@@ -29,6 +35,12 @@ const (
 	SM4        Suite = 13
 )
 
+// The profiles (contract 38). The empty profile allows every suite.
+const (
+	ProfileFIPS = "fips"
+	ProfileGM   = "gm"
+)
+
 // Use says what a working key is for: the inputs of its derivation (contract
 // 34). Two equal uses are the same key.
 type Use struct {
@@ -48,8 +60,8 @@ const (
 	PurposeQuarantine = "quarantine-key"
 )
 
-// Ring is the versions of one master key. It is immutable and safe for any
-// number of goroutines.
+// Ring is the versions of one master key. It is safe for any number of
+// goroutines and does not change, but for Wipe.
 type Ring struct{ impl *ring }
 
 // MAC gives a new keyed state (HMAC-SHA-256 or HMAC-SM3) for u; it belongs to
@@ -61,4 +73,13 @@ func (r *Ring) MAC(u Use) (hash.Hash, error) { return r.impl.mac(u) }
 func (r *Ring) Block(u Use) (cipher.Block, error) { return r.impl.block(u) }
 
 // Ref names the master version that u is derived from.
-func (r *Ring) Ref(u Use) (Ref, error) { return r.impl.ref(u) }
+func (r *Ring) Ref(u Use) (Ref, error) { return r.impl.ref(u.Version) }
+
+// Profile is the profile that the ring was opened under: "", ProfileFIPS or
+// ProfileGM. It decides the hash of the derivation, and which suites exist.
+func (r *Ring) Profile() string { return r.impl.profile }
+
+// Wipe overwrites the master keys; afterwards the ring refuses every use. What
+// was derived before goes on working. Best effort: Go's collector may have
+// copied, and derived keys stay in the states that callers hold.
+func (r *Ring) Wipe() { r.impl.wipe() }
