@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf16"
 )
 
 // minNeedle is the shortest disguise that is searched for: shorter ones occur
@@ -92,11 +93,13 @@ func disguises(v string) map[string][]string {
 		out["hash"] = append(out["hash"], string(sum), hex.EncodeToString(sum),
 			strings.ToUpper(hex.EncodeToString(sum)), base64.RawStdEncoding.EncodeToString(sum))
 	}
-	if e := jsonEscaped(v); e != v {
-		out["escaped"] = []string{e, strings.ToUpper(e)}
+	if e := jsonEscaped(v, "%04x"); e != v {
+		out["escaped"] = []string{e, jsonEscaped(v, "%04X")}
 	}
-	if e := url.QueryEscape(v); e != v {
-		out["escaped"] = append(out["escaped"], e, url.PathEscape(v))
+	for _, e := range []string{url.QueryEscape(v), url.PathEscape(v)} {
+		if e != v {
+			out["escaped"] = append(out["escaped"], e)
+		}
 	}
 	return out
 }
@@ -116,17 +119,16 @@ func alignments(enc *base64.Encoding, v []byte) []string {
 	return out
 }
 
-func jsonEscaped(v string) string {
+// jsonEscaped writes every character outside ASCII as \u and four hex digits.
+func jsonEscaped(v, digits string) string {
 	var b strings.Builder
 	for _, r := range v {
-		switch {
-		case r < 0x80:
+		if r < 0x80 {
 			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		for _, u := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u`+digits, u)
 		}
 	}
 	return b.String()
