@@ -203,8 +203,12 @@ func cmdUp(ctx context.Context, in *invocation) error {
 		return err
 	}
 	defer unlock()
-	// Again under the lock: another up may have changed them meanwhile.
+	// Again under the lock: another up may have changed them meanwhile. Saved at
+	// once, for they also mark the folder as ours.
 	if in.set, err = loadSettings(in.dir); err != nil {
+		return err
+	}
+	if err := in.set.save(in.dir); err != nil {
 		return err
 	}
 	in.set = in.settings.apply(in.flags, in.set)
@@ -215,14 +219,21 @@ func cmdUp(ctx context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
-	if err := in.checkFormatted(servers); err != nil {
+	if err := in.checkFormatted(); err != nil {
 		return err
 	}
 	if err := in.install(ctx, kinds(servers)); err != nil {
 		return err
 	}
-	// Rendered once more: installing may have brought programs whose paths were unknown.
+	if err := in.makeShared(); err != nil {
+		return err
+	}
+	// Rendered once more: installing may have brought programs whose paths were
+	// unknown, and the passwords exist only now.
 	if servers, err = in.resolve(in.names); err != nil {
+		return err
+	}
+	if err := in.checkRunning(); err != nil {
 		return err
 	}
 	if err := in.set.save(in.dir); err != nil {
@@ -248,11 +259,12 @@ func kinds(servers []*server) []string {
 
 // checkFormatted remembers for how many nodes Kafka's data was made: the quorum
 // cannot be changed afterwards by a setting.
-func (j *job) checkFormatted(servers []*server) error {
-	if !slices.Contains(kinds(servers), "kafka") {
-		return nil
+func (j *job) checkFormatted() error {
+	made, err := filepath.Glob(filepath.Join(j.dir, "kafka-*", "data", "meta.properties"))
+	if err != nil {
+		return err
 	}
-	if j.set.Formatted != 0 && j.set.Formatted != j.set.Nodes {
+	if len(made) > 0 && j.set.Formatted != j.set.Nodes {
 		return fmt.Errorf("the data in %s is of a Kafka with %d node(s): `clean` first, or give another --dir", j.dir, j.set.Formatted)
 	}
 	j.set.Formatted = j.set.Nodes
@@ -263,9 +275,6 @@ func (j *job) checkFormatted(servers []*server) error {
 // Kafka, for it gives up when it finds no broker.
 func (j *job) bringUp(ctx context.Context, servers []*server) error {
 	began := time.Now()
-	if err := j.makeShared(); err != nil {
-		return err
-	}
 	first, connect := servers, []*server(nil)
 	if n := len(servers); servers[n-1].name == "connect" {
 		first, connect = servers[:n-1], servers[n-1:]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -120,10 +121,16 @@ func (j *job) kafkaProperties(node int) string {
 }
 
 func (j *job) saslProperties(p *properties) {
-	p.set("sasl.enabled.mechanisms", "SCRAM-SHA-512")
-	p.set("listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config",
-		"org.apache.kafka.common.security.scram.ScramLoginModule required;")
 	const l = "listener.name.sasl_ssl."
+	// PLAIN beside SCRAM, for Debian's kcat: librdkafka before 2.6.1 sends a wrong
+	// nonce in SCRAM's last message, which Kafka has refused since 3.9.
+	p.set("sasl.enabled.mechanisms", "SCRAM-SHA-512,PLAIN")
+	p.set(l+"scram-sha-512.sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required;")
+	plain := "org.apache.kafka.common.security.plain.PlainLoginModule required"
+	for _, user := range kafkaUsers {
+		plain += fmt.Sprintf(" user_%s=%q", user, j.drawn("kafka-"+user))
+	}
+	p.set(l+"plain.sasl.jaas.config", plain+";")
 	p.set(l+"ssl.keystore.type", "PEM")
 	p.set(l+"ssl.keystore.location", j.tlsPath("server.pem"))
 	p.set(l+"ssl.truststore.type", "PEM")
@@ -180,7 +187,7 @@ func (j *job) formatKafka(ctx context.Context, home, props string) error {
 		"kafka.tools.StorageTool", "format", "-t", id, "-c", props, "--feature", "transaction.version=2")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("formatting %s: %w\n%s", home, err, out)
+		return fmt.Errorf("formatting %s: %w\n  %s", home, err, strings.Join(pickLines(bytes.NewReader(out), 6), "\n  "))
 	}
 	return nil
 }

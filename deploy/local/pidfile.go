@@ -115,14 +115,15 @@ func identity(pid int) (string, error) {
 
 // linuxIdentity reads proc(5)'s stat line: the name in brackets may itself hold
 // spaces and brackets, so fields are counted after the last one. Field 3 is the
-// state, field 22 the start time.
+// state, field 20 the number of threads, field 22 the start time.
 func linuxIdentity(stat string) (string, error) {
 	_, rest, ok := cutLast(stat, ")")
 	f := strings.Fields(rest)
 	if !ok || len(f) < 20 {
 		return "", errors.New("unexpected form of /proc/PID/stat")
 	}
-	if f[0] == "Z" || f[0] == "X" {
+	// A leader that is a zombie with threads left still holds its ports and files.
+	if f[0] == "X" || f[0] == "Z" && (f[17] == "0" || f[17] == "1") {
 		return "", errors.New("the process has ended")
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

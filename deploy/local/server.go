@@ -76,21 +76,41 @@ func (j *job) say(format string, a ...any) {
 	fmt.Fprintf(j.log, format+"\n", a...)
 }
 
-// start brings s up unless it already runs as wanted. It returns once the
-// process exists; awaitReady waits for it.
+// checkRunning refuses settings that differ from those that a running server was
+// started with: env and status would then tell a story that is not true.
+func (j *job) checkRunning() error {
+	rendered := map[string]string{}
+	for _, s := range j.servers() {
+		rendered[s.name] = s.fingerprint()
+	}
+	pids, err := filepath.Glob(j.pidPath("*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range pids {
+		p, err := readPidFile(path)
+		if err != nil {
+			return err
+		}
+		if p != nil && p.alive() && p.Fingerprint != rendered[p.Name] {
+			return fmt.Errorf("%s already runs with other settings (pid %d): run `down %s` first", p.Name, p.PID, p.Name)
+		}
+	}
+	return nil
+}
+
+// start brings s up unless it already runs. It returns once the process exists;
+// awaitReady waits for it.
 func (j *job) start(ctx context.Context, s *server) error {
 	old, err := readPidFile(j.pidPath(s.name))
 	if err != nil {
 		return err
 	}
 	if old != nil && old.alive() {
-		if old.Fingerprint != s.fingerprint() {
-			return fmt.Errorf("%s already runs with other settings (pid %d): run `down %s` first", s.name, old.PID, s.name)
-		}
 		j.say("%s already runs (pid %d)", s.name, old.PID)
 		return nil
 	}
-	if err := freePorts(s.ports); err != nil {
+	if err := freePorts(s.ports, 3*time.Second); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
@@ -166,10 +186,15 @@ func openLog(path string) (*os.File, int64, error) {
 }
 
 // freePorts refuses a start onto a port that somebody else has: the server would
-// fail late, or worse, the readiness check would talk to the stranger.
-func freePorts(ports []namedPort) error {
+// fail late, or worse, the readiness check would talk to the stranger. It waits a
+// little, for what was just killed may still be letting go.
+func freePorts(ports []namedPort, patience time.Duration) error {
+	until := time.Now().Add(patience)
 	for _, p := range ports {
 		l, err := net.Listen("tcp", loopback(p.port))
+		for ; err != nil && time.Now().Before(until); l, err = net.Listen("tcp", loopback(p.port)) {
+			time.Sleep(50 * time.Millisecond)
+		}
 		if err != nil {
 			return fmt.Errorf("port %d of %s is taken (choose others with --base-port or a server's own port flag): %w", p.port, p.name, err)
 		}
@@ -243,8 +268,12 @@ func failingLines(path string, from int64, n int) []string {
 	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		return nil
 	}
+	return pickLines(f, n)
+}
+
+func pickLines(from io.Reader, n int) []string {
 	var errs, all []string
-	r := bufio.NewReaderSize(f, 64<<10)
+	r := bufio.NewReaderSize(from, 64<<10)
 	for {
 		line, _, err := r.ReadLine()
 		if err != nil {

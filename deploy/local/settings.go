@@ -166,7 +166,7 @@ func (f *settingFlags) register(fl *flag.FlagSet) {
 	fl.IntVar(&f.s.Nodes, "nodes", d.Nodes, "Kafka nodes, 1 or 3")
 	fl.BoolVar(&f.s.SASL, "sasl-ssl", false, "Kafka: also listen with SASL_SSL (SCRAM-SHA-512)")
 	fl.BoolVar(&f.s.ACL, "acl", false, "Kafka: authorise by ACL (needs --sasl-ssl)")
-	fl.Var(&f.conf, "kafka-config", "Kafka: a further broker setting `key=value` (repeatable)")
+	fl.Var(&f.conf, "kafka-config", "Kafka: a further broker setting `key=value` (repeatable; \"none\" forgets those of before)")
 	for name, p := range f.portFlags() {
 		fl.IntVar(p.from, name, *p.into(&d), "port of "+strings.TrimSuffix(name, "-port"))
 	}
@@ -211,7 +211,7 @@ func (f *settingFlags) apply(fl *flag.FlagSet, s Settings) Settings {
 		case "acl":
 			s.ACL = f.s.ACL
 		case "kafka-config":
-			s.KafkaConfig = f.conf
+			s.KafkaConfig = slices.DeleteFunc(slices.Clone(f.conf), func(kv string) bool { return kv == "none" })
 		}
 		if p, ok := ports[name]; ok {
 			*p.into(&s) = *p.from

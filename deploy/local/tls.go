@@ -23,12 +23,20 @@ func (j *job) secretPath(name string) string {
 
 // secret is a password that is drawn once and kept, 0600, in the data folder.
 func (j *job) secret(name string) (string, error) {
-	path := j.secretPath(name)
-	if b, err := os.ReadFile(path); err == nil {
-		return strings.TrimSpace(string(b)), nil
+	if pass := j.drawn(name); pass != "" {
+		return pass, nil
 	}
 	pass := rand.Text()
-	return pass, writeFile(path, []byte(pass+"\n"), 0o600)
+	return pass, writeFile(j.secretPath(name), []byte(pass+"\n"), 0o600)
+}
+
+// drawn is the password if there is one already.
+func (j *job) drawn(name string) string {
+	b, err := os.ReadFile(j.secretPath(name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // makeTLS makes, once, a CA and what it signs: server.pem for the broker and
@@ -85,7 +93,7 @@ func (j *job) javaClient(pass string) string {
 func (j *job) kcatConf(pass string) string {
 	p := &properties{}
 	p.set("security.protocol", "SASL_SSL")
-	p.set("sasl.mechanism", "SCRAM-SHA-512")
+	p.set("sasl.mechanism", "PLAIN")
 	p.set("sasl.username", "weir")
 	p.set("sasl.password", pass)
 	p.set("ssl.ca.location", j.tlsPath("ca.pem"))
