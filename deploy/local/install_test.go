@@ -103,3 +103,13 @@ func TestLongCommandSaysWhyItFailed(t *testing.T) {
 		t.Error("nothing was said at the beginning")
 	}
 }
+
+// The two stacks are meant to be one: a figure measured here holds there.
+func TestComposeUsesTheSameVersions(t *testing.T) {
+	b, err := os.ReadFile("../compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustContain(t, string(b), "apache/kafka:"+kafkaVersion+"\n", "debezium/connect:"+debeziumVersion+"\n",
+		"apicurio/apicurio-registry-mem:"+apicurioVersion+"\n")
+}
