@@ -1,0 +1,155 @@
+package jsonrec
+
+import "weir/schemas"
+
+// shape implements schemas.Shape. It is immutable.
+type shape struct {
+	schema      string
+	block       []byte // Connect's block for the copy
+	kinds       []schemas.Kind
+	wires       []wire
+	cut         []bool // by leaf; nil when nothing is cut
+	keys        []bool // by leaf: the names of an object's members
+	dropUnknown bool
+}
+
+// Schema implements schemas.Shape: a JSON Schema, a schema block, or "".
+func (s *shape) Schema() string { return s.schema }
+
+// Kind implements schemas.Shape. For a leaf of KindAny that no change retypes
+// it is KindAny: an edit keeps the type of the value it replaces where its text
+// is one of that type, and is a string where not.
+func (s *shape) Kind(leaf int) schemas.Kind { return s.kinds[leaf] }
+
+func (s *shape) cuts(sp *schemas.Span) bool {
+	if sp.Leaf < 0 {
+		return s.dropUnknown
+	}
+	return s.cut != nil && s.cut[sp.Leaf]
+}
+
+// Derive implements schemas.Codec. A leaf that is retyped to its own kind keeps
+// the way it is written. Names of an object's members can only be strings.
+func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
+	s := &shape{dropUnknown: o.DropUnknown, kinds: make([]schemas.Kind, len(c.leaves)),
+		wires: append([]wire(nil), c.wires...), keys: make([]bool, len(c.leaves))}
+	for i := range c.leaves {
+		s.kinds[i] = c.leaves[i].Kind
+	}
+	c.root.markKeys(s.keys, map[*content]bool{})
+	for i := range o.Changes {
+		if err := c.change(s, &o.Changes[i]); err != nil {
+			return nil, err
+		}
+	}
+	text, err := c.derivedText(o.Changes, s)
+	if err != nil {
+		return nil, err
+	}
+	s.schema = text
+	if c.block != nil {
+		s.block = []byte(text)
+	}
+	return s, nil
+}
+
+func (n *node) markKeys(keys []bool, seen map[*content]bool) {
+	for _, held := range []*content{n.obj, n.arr} {
+		if held == nil || seen[held] {
+			continue
+		}
+		seen[held] = true
+		if held.key >= 0 {
+			keys[held.key] = true
+		}
+		for i := range held.fields {
+			held.fields[i].node.markKeys(keys, seen)
+		}
+		for _, in := range []*node{held.extra, held.elem, held.keys} {
+			if in != nil {
+				in.markKeys(keys, seen)
+			}
+		}
+	}
+}
+
+func (c *codec) change(s *shape, ch *schemas.Change) error {
+	if ch.Leaf < 0 || ch.Leaf >= len(c.leaves) {
+		return schemas.Fail(schemas.CodeSchema, "")
+	}
+	l := &c.leaves[ch.Leaf]
+	if ch.Op == schemas.Cut {
+		if l.Cut < 0 {
+			return schemas.Fail(schemas.CodeUnsupported, l.Printed())
+		}
+		if s.cut == nil {
+			s.cut = make([]bool, len(c.leaves))
+		}
+		s.cut[l.Cut] = true
+		return nil
+	}
+	if ch.Op != schemas.Retype || l.Kind.Container() && ch.Kind != l.Kind || s.keys[ch.Leaf] && ch.Kind != schemas.KindString {
+		return schemas.Fail(schemas.CodeUnsupported, l.Printed())
+	}
+	w := c.wires[ch.Leaf]
+	if ch.Kind != l.Kind || ch.Kind == schemas.KindDecimal && ch.Scale != l.Scale {
+		var ok bool
+		if w, ok = defaultWire(c.source.flavour, ch.Kind, tickUnit(l.Unit)); !ok {
+			return schemas.Fail(schemas.CodeUnsupported, l.Printed())
+		}
+		w.scale = ch.Scale
+	}
+	s.kinds[ch.Leaf], s.wires[ch.Leaf] = ch.Kind, w
+	return nil
+}
+
+// tickUnit is the unit for times that were not counted before: as fine as the
+// leaf's own, microseconds when it has none.
+func tickUnit(unit int) int {
+	switch unit {
+	case 3, 9:
+		return unit
+	}
+	return 6
+}
+
+// derivedText edits the schema's own text; unchanged, it is the same text.
+func (c *codec) derivedText(changes []schemas.Change, s *shape) (string, error) {
+	if c.source.flavour == schemaless || len(changes) == 0 {
+		return c.source.text, nil
+	}
+	root, text, err := c.source.build() // a tree of our own to edit
+	if err != nil {
+		return "", err
+	}
+	comp := &compiler{open: map[*typ]*content{}}
+	if _, err := comp.place(root, spot{parent: -1, cut: -1, declared: true}); err != nil {
+		return "", err
+	}
+	for i := range changes {
+		ch := &changes[i]
+		if ch.Op == schemas.Retype {
+			c.editor().retype(comp.sites[ch.Leaf], &c.leaves[ch.Leaf], ch, s.wires[ch.Leaf])
+		}
+	}
+	for i, cut := range s.cut {
+		if cut {
+			c.editor().cut(comp.sites[i])
+		}
+	}
+	return string(text.append(nil)), nil
+}
+
+// editor changes one flavour's schema text where a leaf stands in it. Leaves
+// that were learned have no place there.
+type editor interface {
+	retype(at site, l *schemas.Leaf, ch *schemas.Change, w wire)
+	cut(at site)
+}
+
+func (c *codec) editor() editor {
+	if c.source.flavour == connect {
+		return connectEditor{}
+	}
+	return schemaEditor{}
+}

@@ -1,0 +1,199 @@
+package jsonrec
+
+import (
+	"slices"
+
+	"weir/schemas"
+)
+
+// maxLearned bounds what UnknownLeaves lists of one span.
+const maxLearned = 2_000
+
+// UnknownPath is the path of an Unknown span of v, step by step as in
+// [schemas.Leaf] Names. It reads the record again, for it is needed once a new
+// name. The steps are undeclared names: they are never printed. s must come
+// from this package and have scanned v.
+func UnknownPath(s *schemas.Schema, v *schemas.View, i int) ([]string, error) {
+	c, ok := s.Codec.(*codec)
+	if !ok || i < 0 || i >= len(v.Spans) || v.Spans[i].Leaf >= 0 {
+		return nil, schemas.Fail(schemas.CodeUnsupported, "")
+	}
+	f := finder{lexer: lexer{src: v.Src}, target: int(v.Spans[i].Open)}
+	p := f.space(0)
+	if c.block != nil {
+		if p = f.payload(p); p < 0 {
+			return nil, schemas.Fail(schemas.CodeMalformed, "")
+		}
+	}
+	if !f.find(c.root, p, 0) {
+		return nil, schemas.Fail(schemas.CodeMalformed, "")
+	}
+	return f.steps, nil
+}
+
+// UnknownLeaves is the paths of all scalars inside an Unknown span: that of
+// UnknownPath alone when it is a scalar itself. Elements of arrays share the
+// path that ends in "[]"; a path is listed once, in the order of its first
+// occurrence. [Extend] with all of them makes the span's content known; an
+// empty object has no leaf to learn and gives its own path, under which it
+// stays refused. More than 2,000 paths give CodeTooLarge.
+func UnknownLeaves(s *schemas.Schema, v *schemas.View, i int) ([][]string, error) {
+	steps, err := UnknownPath(s, v, i)
+	if err != nil {
+		return nil, err
+	}
+	l := lister{lexer: lexer{src: v.Src}, seen: map[string]bool{}}
+	if l.list(steps, int(v.Spans[i].Open)) < 0 {
+		return nil, schemas.Fail(l.code, "*")
+	}
+	return l.paths, nil
+}
+
+// finder descends to where a value begins. The record was scanned before.
+type finder struct {
+	lexer
+	target int
+	steps  []string
+}
+
+func (f *finder) payload(p int) int {
+	p = f.space(p + 1)
+	for more := true; more && p >= 0; {
+		value, start, end := f.key(p)
+		if value < 0 || envelopeMember(f.src[start:end]) == memberPayload {
+			return value
+		}
+		if p = f.skip(value, 1); p >= 0 {
+			p, more = f.next(p, '}')
+		}
+	}
+	return -1
+}
+
+// find descends into the value at p, which stands at n, a place of the schema
+// or nil beyond them.
+func (f *finder) find(n *node, p, depth int) bool {
+	if p == f.target {
+		return true
+	}
+	var closing byte
+	switch {
+	case depth > schemas.MaxDepth:
+		return false
+	case f.src[p] == '{':
+		closing = '}'
+	case f.src[p] == '[':
+		closing = ']'
+	default:
+		return false
+	}
+	isObject := closing == '}'
+	p = f.space(p + 1)
+	more := f.src[p] != closing
+	for i := 0; more; i++ {
+		step, in := f.step(n, &p, isObject, i)
+		if p < 0 {
+			return false
+		}
+		end := f.skip(p, depth)
+		if end < 0 {
+			return false
+		}
+		if p <= f.target && f.target < end {
+			if step != "" {
+				f.steps = append(f.steps, step)
+			}
+			return f.find(in, p, depth+1)
+		}
+		p, more = f.next(end, closing)
+	}
+	return false
+}
+
+// step is how the schema calls the member, or the element with index i, at p,
+// and its place; p moves to the value. A pair in a map's array has no step, its
+// first element is the map's key and its second the value.
+func (f *finder) step(n *node, p *int, isObject bool, i int) (string, *node) {
+	if !isObject {
+		switch {
+		case n == nil || n.arr == nil:
+			return stepElem, nil
+		case n.arr.pair && i == 0:
+			return stepKey, n.arr.keys
+		case n.arr.pair:
+			return stepItem, n.arr.extra
+		case n.arr.keys == nil:
+			return stepElem, n.arr.elem
+		}
+		return "", &node{arr: &content{keys: n.arr.keys, extra: n.arr.extra, pair: true}}
+	}
+	value, start, end := f.key(*p)
+	*p = value
+	if value < 0 {
+		return "", nil
+	}
+	name := string(appendUnescaped(nil, f.src[start:end]))
+	if n != nil && n.obj != nil {
+		if j, ok := n.obj.index[name]; ok {
+			return nameStep(name), n.obj.fields[j].node
+		}
+		if n.obj.extra != nil {
+			return stepItem, n.obj.extra
+		}
+	}
+	return nameStep(name), nil
+}
+
+// lister collects leaf paths below an undeclared value.
+type lister struct {
+	lexer
+	seen  map[string]bool
+	paths [][]string
+}
+
+func (l *lister) list(steps []string, p int) int {
+	if len(steps) > schemas.MaxDepth {
+		return l.fail(schemas.CodeTooDeep, p)
+	}
+	closing := byte(']')
+	switch l.src[p] {
+	case '{':
+		closing = '}'
+	case '[':
+	default:
+		return l.leaf(steps, l.scalar(p))
+	}
+	first := l.space(p + 1)
+	if l.src[first] == closing {
+		if closing == ']' {
+			steps = append(slices.Clip(steps), stepElem)
+		}
+		return l.leaf(steps, first+1)
+	}
+	p = first
+	for more := true; more; {
+		step := stepElem
+		if closing == '}' {
+			value, start, end := l.key(p)
+			step, p = nameStep(string(appendUnescaped(nil, l.src[start:end]))), value
+		}
+		if p = l.list(append(slices.Clip(steps), step), p); p < 0 {
+			return p
+		}
+		p, more = l.next(p, closing)
+	}
+	return p
+}
+
+func (l *lister) leaf(steps []string, end int) int {
+	path := schemas.JoinPath(steps)
+	switch {
+	case l.seen[path]:
+		return end
+	case len(l.paths) == maxLearned:
+		return l.fail(schemas.CodeTooLarge, end)
+	}
+	l.seen[path] = true
+	l.paths = append(l.paths, slices.Clone(steps))
+	return end
+}
