@@ -1,0 +1,363 @@
+package avro
+
+import (
+	"unicode/utf8"
+
+	"weir/schemas"
+)
+
+// maxEmpty bounds the items that take no bytes (nulls, empty records) in one
+// payload: only their count stands in it, so nothing else would bound the loop.
+const maxEmpty = 1 << 20
+
+// markWords is the size of a block's mark in View.Aux. A mark says which spans
+// stand in a block with a byte size, so that Splice can correct the size:
+// first span, span after the last, start of the size, start and end of the data.
+const markWords = 5
+
+// scanner walks one payload. It lives on Scan's stack.
+type scanner struct {
+	src   []byte
+	ins   []ins
+	tab   []int32
+	spans []schemas.Span
+	aux   []uint32
+	open  int // start of the branch number that opUnion read last
+	depth int
+	empty int
+	code  schemas.Code
+	leaf  int32
+	at    int
+}
+
+// Scan implements schemas.Codec. View.Aux holds the set of reported leaves as
+// bits, then the marks of blocks.
+func (c *codec) Scan(v *schemas.View, src []byte, want *schemas.Wanted) error {
+	v.Reset(src)
+	if len(src) > schemas.MaxPayload {
+		return schemas.FailAt(schemas.CodeTooLarge, "", schemas.MaxPayload)
+	}
+	p := c.program(want)
+	if p.err != nil {
+		return p.err
+	}
+	s := scanner{src: src, ins: p.ins, tab: p.tab, spans: v.Spans, aux: append(v.Aux, p.bits...), leaf: -1}
+	i := s.run(0, 0)
+	v.Spans, v.Aux = s.spans, s.aux
+	if i == len(src) {
+		return nil
+	}
+	v.Reset(src)
+	if i >= 0 {
+		return schemas.FailAt(schemas.CodeTrailing, "", i)
+	}
+	path := ""
+	if s.leaf >= 0 {
+		path = c.leaves[s.leaf].Printed()
+	}
+	return schemas.FailAt(s.code, path, s.at)
+}
+
+// fail notes the first failure and returns what run returns for one.
+func (s *scanner) fail(code schemas.Code, in *ins, at int) int {
+	if s.code == "" {
+		s.code, s.leaf, s.at = code, in.leaf, at
+	}
+	return -1
+}
+
+// failVarint is fail for the next index of long or short.
+func (s *scanner) failVarint(next int, in *ins, at int) int {
+	if next == truncated {
+		return s.fail(schemas.CodeTruncated, in, len(s.src))
+	}
+	return s.fail(schemas.CodeMalformed, in, at)
+}
+
+// run walks the program at pc from src[i] and returns the index after it, or -1.
+func (s *scanner) run(pc int32, i int) int {
+	src := s.src
+	for {
+		in := &s.ins[pc]
+		pc++
+		open := i
+		if in.mode != modePlain {
+			if in.mode == modeBranch {
+				open = s.open
+			} else {
+				// One byte tells null from value: 0 and 2, in the schema's order.
+				null := byte(in.mode-modeNullFirst) << 1
+				if i < len(src) && src[i] == null^2 {
+					i++
+				} else if i < len(src) && src[i] == null {
+					i++
+					if in.report && !s.null(in, open, i) {
+						return -1
+					}
+					continue
+				} else if i = s.longBranch(in, i, &null); i < 0 {
+					return -1
+				} else if null == 1 {
+					if in.report && !s.null(in, open, i) {
+						return -1
+					}
+					continue
+				}
+			}
+		}
+		start := i
+		switch in.op {
+		case opEnd:
+			return i
+		case opString, opBytes:
+			var u uint64
+			if i < len(src) && src[i] < 0x80 {
+				u = uint64(src[i])
+				i++
+			} else if u, i = long(src, i); i < 0 {
+				return s.failVarint(i, in, start)
+			}
+			if u&1 != 0 {
+				return s.fail(schemas.CodeMalformed, in, start)
+			}
+			if u >>= 1; u > uint64(len(src)-i) {
+				return s.fail(schemas.CodeTruncated, in, start)
+			}
+			start = i
+			i += int(u)
+			if in.report && in.op == opString && !utf8.Valid(src[start:i]) {
+				return s.fail(schemas.CodeUTF8, in, start)
+			}
+		case opLong:
+			if i < len(src) && src[i] < 0x80 {
+				i++
+			} else if _, i = long(src, i); i < 0 {
+				return s.failVarint(i, in, start)
+			}
+		case opInt:
+			if i < len(src) && src[i] < 0x80 {
+				i++
+			} else if _, i = short(src, i); i < 0 {
+				return s.failVarint(i, in, start)
+			}
+		case opFixed:
+			if uint(in.n) > uint(len(src)-i) {
+				return s.fail(schemas.CodeTruncated, in, start)
+			}
+			i += int(in.n)
+		case opBool:
+			if i >= len(src) {
+				return s.fail(schemas.CodeTruncated, in, start)
+			}
+			if src[i] > 1 {
+				return s.fail(schemas.CodeMalformed, in, start)
+			}
+			i++
+		case opEnum:
+			var u uint64
+			if u, i = short(src, i); i < 0 {
+				return s.failVarint(i, in, start)
+			}
+			if u&1 != 0 || u>>1 >= uint64(in.n) {
+				return s.fail(schemas.CodeBranch, in, start)
+			}
+		case opNull:
+			if in.report && !s.null(in, open, i) {
+				return -1
+			}
+			continue
+		case opUnion:
+			if i = s.union(in, i); i < 0 {
+				return -1
+			}
+			continue
+		default:
+			if i = s.container(in, open, i); i < 0 {
+				return -1
+			}
+			continue
+		}
+		if in.report {
+			if len(s.spans) >= schemas.MaxSpans {
+				return s.fail(schemas.CodeTooLarge, in, start)
+			}
+			s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(start), End: uint32(i),
+				Open: uint32(open), Close: uint32(i), Kind: in.kind})
+		}
+	}
+}
+
+// null reports a null.
+func (s *scanner) null(in *ins, open, i int) bool {
+	if len(s.spans) >= schemas.MaxSpans {
+		s.fail(schemas.CodeTooLarge, in, open)
+		return false
+	}
+	s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(i), End: uint32(i),
+		Open: uint32(open), Close: uint32(i), Kind: in.kind, Flags: schemas.Null})
+	return true
+}
+
+// longBranch reads the branch number of a union of null and one type when it is
+// not one of the usual two bytes: written too long, too high or not there. It
+// sets *null to 1 when it names the null.
+func (s *scanner) longBranch(in *ins, i int, null *byte) int {
+	u, next := short(s.src, i)
+	if next < 0 {
+		return s.failVarint(next, in, i)
+	}
+	if u != 0 && u != 2 {
+		return s.fail(schemas.CodeBranch, in, i)
+	}
+	if *null = 0; (u == 0) == (in.mode == modeNullFirst) {
+		*null = 1
+	}
+	return next
+}
+
+func (s *scanner) union(in *ins, i int) int {
+	u, next := short(s.src, i)
+	if next < 0 {
+		return s.failVarint(next, in, i)
+	}
+	if u&1 != 0 || u>>1 >= uint64(in.n) {
+		return s.fail(schemas.CodeBranch, in, i)
+	}
+	s.open = i
+	return s.run(s.tab[in.to+int32(u>>1)], next)
+}
+
+// container walks a record, array or map; its span, when it is wanted, stands
+// before those of what it holds and names the span after them in Aux.
+func (s *scanner) container(in *ins, open, i int) int {
+	if s.depth++; s.depth > schemas.MaxDepth {
+		return s.fail(schemas.CodeTooDeep, in, i)
+	}
+	at := len(s.spans)
+	if in.report {
+		if at >= schemas.MaxSpans {
+			return s.fail(schemas.CodeTooLarge, in, i)
+		}
+		s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(i), Open: uint32(open),
+			Kind: in.kind, Flags: schemas.Container})
+	}
+	if in.op == opRecord {
+		i = s.run(in.to, i)
+	} else {
+		i = s.blocks(in, i)
+	}
+	if i >= 0 && in.report {
+		sp := &s.spans[at]
+		sp.End, sp.Close, sp.Aux = uint32(i), uint32(i), int32(len(s.spans))
+	}
+	s.depth--
+	return i
+}
+
+// blocks walks an array or map to its end.
+func (s *scanner) blocks(in *ins, i int) int {
+	for {
+		n, size, data := s.head(in, i)
+		if data < 0 || n == 0 {
+			return data
+		}
+		mark := len(s.aux)
+		if size >= 0 {
+			s.aux = append(s.aux, uint32(len(s.spans)), 0, uint32(s.open), uint32(data), uint32(data+size))
+		}
+		end := s.items(in, n, data)
+		if end < 0 {
+			return -1
+		}
+		if size >= 0 {
+			if end != data+size {
+				return s.fail(schemas.CodeMalformed, in, i)
+			}
+			s.closeMark(mark)
+		}
+		i = end
+	}
+}
+
+// closeMark keeps a block's mark when spans stand in it.
+func (s *scanner) closeMark(mark int) {
+	if int(s.aux[mark]) == len(s.spans) {
+		s.aux = s.aux[:mark]
+		return
+	}
+	s.aux[mark+1] = uint32(len(s.spans))
+}
+
+// head reads a block's count and size (-1 without one). data is the index of
+// its first item; n is 0 at the end. The size's own start is left in s.open.
+func (s *scanner) head(in *ins, i int) (n, size, data int) {
+	u, next := long(s.src, i)
+	if next < 0 {
+		return 0, 0, s.failVarint(next, in, i)
+	}
+	count, size := unzig(u), -1
+	if count < 0 {
+		s.open = next
+		if u, next = long(s.src, s.open); next < 0 {
+			return 0, 0, s.failVarint(next, in, s.open)
+		}
+		if u&1 != 0 || u>>1 > uint64(len(s.src)-next) {
+			return 0, 0, s.fail(schemas.CodeTruncated, in, i)
+		}
+		count, size = -count, int(u>>1)
+	}
+	if count < 0 { // the least int64 has no opposite
+		return 0, 0, s.fail(schemas.CodeMalformed, in, i)
+	}
+	if in.n > 0 {
+		if count > int64(len(s.src)-next)/int64(in.n) {
+			return 0, 0, s.fail(schemas.CodeTruncated, in, i)
+		}
+	} else if count > int64(maxEmpty-s.empty) {
+		return 0, 0, s.fail(schemas.CodeTooLarge, in, i)
+	} else {
+		s.empty += int(count)
+	}
+	return int(count), size, next
+}
+
+// items walks the items of one block.
+func (s *scanner) items(in *ins, n, i int) int {
+	for ; n > 0; n-- {
+		if in.op == opMap {
+			if i = s.mapKey(in, i); i < 0 {
+				return -1
+			}
+		}
+		if i = s.run(in.to, i); i < 0 {
+			return -1
+		}
+	}
+	return i
+}
+
+func (s *scanner) mapKey(in *ins, i int) int {
+	u, start := long(s.src, i)
+	if start < 0 {
+		return s.failVarint(start, in, i)
+	}
+	if u&1 != 0 {
+		return s.fail(schemas.CodeMalformed, in, i)
+	}
+	if u>>1 > uint64(len(s.src)-start) {
+		return s.fail(schemas.CodeTruncated, in, i)
+	}
+	end := start + int(u>>1)
+	if in.key < 0 {
+		return end
+	}
+	if !utf8.Valid(s.src[start:end]) {
+		return s.fail(schemas.CodeUTF8, in, start)
+	}
+	if len(s.spans) >= schemas.MaxSpans {
+		return s.fail(schemas.CodeTooLarge, in, i)
+	}
+	s.spans = append(s.spans, schemas.Span{Leaf: in.key, Start: uint32(start), End: uint32(end),
+		Open: uint32(i), Close: uint32(end), Kind: schemas.KindString})
+	return end
+}
