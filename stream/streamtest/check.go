@@ -217,7 +217,7 @@ func (j *judgement) quarantine(records []*kgo.Record) {
 		}
 		j.report.Quarantined[n.Code]++
 		for name, m := range j.parked {
-			if n.Recipients == nil || slices.Contains(n.Recipients, name) {
+			if n.Has(name) {
 				m[place{n.Topic, n.Partition, n.Offset}]++
 			}
 		}
@@ -271,4 +271,9 @@ func (j *judgement) fate(recipient string, e *Entry, fate string) {
 		j.report.find("lineage: %s/%d@%d is %q for %s in the frames, %s in the topics",
 			e.Topic, e.Partition, e.Offset, got, recipient, fate)
 	}
+}
+
+// Has reports whether the record is quarantined for a recipient.
+func (n *Note) Has(recipient string) bool {
+	return n.Recipients == nil || slices.Contains(n.Recipients, recipient)
 }

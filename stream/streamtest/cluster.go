@@ -16,6 +16,7 @@
 package streamtest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -33,6 +34,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 )
 
@@ -217,4 +219,17 @@ func selfSigned() (tls.Certificate, *x509.CertPool, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots, nil
+}
+
+// Schema is the text of a registered schema.
+func (c *Cluster) Schema(ctx context.Context, id int) (string, error) {
+	cl, err := sr.NewClient(sr.URLs(c.RegistryURL()))
+	if err != nil {
+		return "", fmt.Errorf("connecting to the registry: %w", err)
+	}
+	s, err := cl.SchemaByID(ctx, id)
+	if err != nil {
+		return "", fmt.Errorf("schema %d: %w", id, err)
+	}
+	return s.Schema, nil
 }
