@@ -15,6 +15,9 @@ type Recipient struct {
 	Prefix string // of its topics: Prefix + table
 	// Keep is its `rows` filter; nil takes every row.
 	Keep func(*Image) bool
+	// Partial: the source is declared `before: partial`, so that a filter looks at
+	// after images alone.
+	Partial bool
 }
 
 // Note is a quarantined record's clear part.

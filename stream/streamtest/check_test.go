@@ -77,7 +77,7 @@ func (p *pipe) copy(t *testing.T, e *Entry, src *kgo.Record) {
 		return
 	}
 	for _, r := range recipients() {
-		for _, w := range expect(e, r.Keep) {
+		for _, w := range expect(e, &r) {
 			p.emit(&kgo.Record{Topic: r.Prefix + e.Table, Partition: src.Partition, Key: []byte(token(r.Name + e.Key)),
 				Value: masked(t, src.Value, w)})
 		}
@@ -317,6 +317,37 @@ func encode64(dst []byte, before, v string) []byte {
 	return base64.StdEncoding.AppendEncode(dst, []byte(before+v))
 }
 
+// TestPartial: a filter that must not look at before images sends more.
+func TestPartial(t *testing.T) {
+	cn, de := &Image{Country: "CN"}, &Image{Country: "DE"}
+	keep := func(i *Image) bool { return i.Country == "CN" }
+	for _, tt := range []struct {
+		e             Entry
+		full, partial string
+	}{
+		{Entry{Op: Create, After: de}, "", ""},
+		{Entry{Op: Read, After: cn}, "r", "r"},
+		{Entry{Op: Update, Before: cn, After: cn}, "u", "u"},
+		{Entry{Op: Update, Before: de, After: cn}, "c", "u"},
+		{Entry{Op: Update, Before: cn, After: de}, "d\x00", "d\x00"},
+		{Entry{Op: Update, Before: de, After: de}, "", "d\x00"},
+		{Entry{Op: Delete, Before: de}, "", "d"},
+		{Entry{Op: Delete, Before: cn}, "d", "d"},
+		{Entry{Op: Tombstone}, "\x00", "\x00"},
+	} {
+		ops := func(partial bool) string {
+			s := ""
+			for _, w := range expect(&tt.e, &Recipient{Keep: keep, Partial: partial}) {
+				s += string(w.op)
+			}
+			return s
+		}
+		if ops(false) != tt.full || ops(true) != tt.partial {
+			t.Errorf("%c %v → %v: %q, %q; want %q, %q", tt.e.Op, tt.e.Before, tt.e.After, ops(false), ops(true), tt.full, tt.partial)
+		}
+	}
+}
+
 func TestFrames(t *testing.T) {
 	c, out := copyShop(t, ShopOptions{Seed: 4}, 300)
 	c.Lineage = "_weir.shop.lineage"
@@ -324,7 +355,7 @@ func TestFrames(t *testing.T) {
 	for _, r := range c.Recipients {
 		for _, e := range c.Ledger.Entries() {
 			fate := "published"
-			if len(expect(e, r.Keep)) == 0 {
+			if len(expect(e, &r)) == 0 {
 				fate = "filtered"
 			}
 			frames[r.Name] = append(frames[r.Name], FrameRun{e.Topic, e.Partition, r.Name, e.Offset, 1, fate})

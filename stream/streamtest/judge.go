@@ -100,7 +100,7 @@ func (s *side) expect(e *Entry) {
 		s.report.find("%s: %s/%d@%d is undecided and not in quarantine", s.r.Name, e.Topic, e.Partition, e.Offset)
 		return
 	}
-	wants := expect(e, s.r.Keep)
+	wants := expect(e, s.r)
 	for _, w := range wants {
 		l.dues = append(l.dues, due{seq: e.Seq, op: w.op, entry: e})
 	}

@@ -113,12 +113,15 @@ type want struct {
 	before bool // a before image may stand in it
 }
 
-// expect says what a recipient with the row filter keep must get for e: the
-// rules of contract 6 for sources with whole before images, written down a
-// second time. A nil keep takes every row.
-func expect(e *Entry, keep func(*Image) bool) []want {
-	in := func(i *Image) bool { return i != nil && (keep == nil || keep(i)) }
-	switch was, is := in(e.Before), in(e.After); {
+// expect says what a recipient must get for e: the rules of contract 6, written
+// down a second time.
+func expect(e *Entry, r *Recipient) []want {
+	in := func(i *Image) bool { return i != nil && (r.Keep == nil || r.Keep(i)) }
+	was, is := in(e.Before), in(e.After)
+	if r.Partial && r.Keep != nil {
+		was = e.Before != nil // nobody looks: it may have been in
+	}
+	switch {
 	case e.Op == Tombstone:
 		return []want{{op: Tombstone}}
 	case e.Op == Delete && was:
