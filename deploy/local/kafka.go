@@ -123,7 +123,7 @@ func (j *job) kafkaProperties(node int) string {
 func (j *job) saslProperties(p *properties) {
 	const l = "listener.name.sasl_ssl."
 	// PLAIN beside SCRAM, for Debian's kcat: librdkafka before 2.6.1 sends a wrong
-	// nonce in SCRAM's last message, which Kafka has refused since 3.9.
+	// nonce in SCRAM's last message, which Kafka 4 refuses.
 	p.set("sasl.enabled.mechanisms", "SCRAM-SHA-512,PLAIN")
 	p.set(l+"scram-sha-512.sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required;")
 	plain := "org.apache.kafka.common.security.plain.PlainLoginModule required"
