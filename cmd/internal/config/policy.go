@@ -94,7 +94,7 @@ func (c *Config) recipient(i int) transforms.Recipient {
 
 // lint asks transforms what it can say without a schema.
 func (c *Config) lint() {
-	for _, p := range transforms.Lint(c.Policy, all.Kinds, notBuilt(), c.env.now()) {
+	for _, p := range transforms.Lint(c.Policy, all.Kinds(), notBuilt(), c.env.now()) {
 		out := c.src.problem(p.Pos, "%s", p.Msg)
 		out.Warning = p.Severity == transforms.SeverityWarning
 		c.problems = append(c.problems, out)
