@@ -46,9 +46,9 @@ func addMul(a, m, b int64) (int64, bool) {
 	return s, (s >= p) == (b >= 0)
 }
 
-// civil turns days since 1970-01-01 into a date.
+// Civil turns days since 1970-01-01 into a date.
 // (Howard Hinnant, "chrono-compatible low-level date algorithms".)
-func civil(days int64) (year int64, month, day int) {
+func Civil(days int64) (year int64, month, day int) {
 	era, doe := floorDiv(days, eraDays)
 	carry, doe := floorDiv(doe+marchDays, eraDays)
 	era += marchEras + carry
@@ -67,7 +67,9 @@ func civil(days int64) (year int64, month, day int) {
 	return year, month, day
 }
 
-func daysFromCivil(year int64, month, day int) (int64, bool) {
+// Days is Civil's inverse; false when int64 cannot count the days. The date must
+// exist.
+func Days(year int64, month, day int) (int64, bool) {
 	if month <= 2 {
 		year--
 	}
@@ -93,7 +95,7 @@ func daysIn(year int64, month int) int {
 
 // AppendDate appends the day that is days after 1970-01-01, as 2006-01-02.
 func AppendDate(dst []byte, days int64) []byte {
-	y, m, d := civil(days)
+	y, m, d := Civil(days)
 	dst = appendYear(dst, y)
 	dst = append2(append(dst, '-'), m)
 	return append2(append(dst, '-'), d)
@@ -236,7 +238,7 @@ func (r *scanner) date() int64 {
 		r.bad = true
 		return 0
 	}
-	days, ok := daysFromCivil(year, month, day)
+	days, ok := Days(year, month, day)
 	r.bad = r.bad || !ok
 	return days
 }
@@ -408,4 +410,18 @@ func AppendCanonicalInstant(dst, text []byte) ([]byte, error) {
 		return dst, Fail(CodeType, "")
 	}
 	return appendMoment(dst, sec, sub, maxFraction, true), nil
+}
+
+// AppendCanonicalLocal is AppendCanonicalInstant for a date and time without
+// zone.
+func AppendCanonicalLocal(dst, text []byte) ([]byte, error) {
+	sec, digits, err := parseMoment(text, false)
+	if err != nil {
+		return dst, err
+	}
+	sub, fine := scale(digits, maxFraction)
+	if !fine {
+		return dst, Fail(CodeType, "")
+	}
+	return appendMoment(dst, sec, sub, maxFraction, false), nil
 }

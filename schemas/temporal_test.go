@@ -11,12 +11,12 @@ import (
 
 func TestDatesAgreeWithTime(t *testing.T) {
 	for days := int64(-800_000); days < 3_000_000; days += 13 {
-		y, m, d := civil(days)
+		y, m, d := Civil(days)
 		want := time.Unix(days*86400, 0).UTC()
 		if int(y) != want.Year() || time.Month(m) != want.Month() || d != want.Day() {
 			t.Fatalf("day %d: %d-%d-%d, want %v", days, y, m, d, want)
 		}
-		if back, ok := daysFromCivil(y, m, d); !ok || back != days {
+		if back, ok := Days(y, m, d); !ok || back != days {
 			t.Fatalf("day %d comes back as %d", days, back)
 		}
 	}
@@ -107,6 +107,12 @@ func TestCanonicalInstant(t *testing.T) {
 		if string(got) != c.want || codeOf(err) != c.code {
 			t.Errorf("%s: %s %v", c.in, got, err)
 		}
+	}
+	if got, err := AppendCanonicalLocal(nil, []byte("9999-12-31 00:00:00.50")); string(got) != "9999-12-31T00:00:00.5" || err != nil {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := AppendCanonicalLocal(nil, []byte("9999-12-31 00:00:00Z")); codeOf(err) != CodeMalformed {
+		t.Errorf("a zone was taken: %v", err)
 	}
 	if _, err := ParseInstant([]byte("2024-01-01T00:00:00.5Z"), 0, true); codeOf(err) != CodeType {
 		t.Errorf("a finer fraction was taken: %v", err)
