@@ -13,7 +13,7 @@ import (
 
 	"weir/keys"
 	"weir/schemas"
-	"weir/stream"
+	"weir/schemas/avro"
 	"weir/stream/streamtest"
 	"weir/transforms"
 	"weir/transforms/all"
@@ -84,7 +84,7 @@ func schemaOf(c *streamtest.Cluster, framed []byte) (*schemas.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stream.CompileSchema(schemas.FormatAvro, text, nil)
+	return avro.Parse(text)
 }
 
 // planPolicy decides every column of customers for n recipients, all alike.
