@@ -119,7 +119,7 @@ func addInternal(want map[string]*wantedTopic, name string, like wantedTopic, ma
 	}
 	add(n.State, "epochs, topic numbers, parked keys", 1, map[string]string{"cleanup.policy": "compact"})
 	add(n.Control, "releases and the broker's clock", 1, map[string]string{
-		"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"})
+		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"})
 	add(n.Quarantine, "sealed originals", like.partitions, map[string]string{
 		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": strconv.Itoa(maxBytes)})
 	add(n.Lineage, "one frame an input partition and transaction", like.partitions, map[string]string{

@@ -1,0 +1,430 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// tp is an input partition by topic name.
+type tp struct {
+	topic     string
+	partition int32
+}
+
+// worker is one goroutine with one transactional session (contract 24). All
+// fields but those marked are owned by that goroutine.
+type worker struct {
+	r   *Runner
+	n   int
+	id  string // transactional and instance id
+	log *slog.Logger
+
+	sess    *kgo.GroupTransactSession
+	sessCtx context.Context // ends when the session must be dropped: Kill
+	batch   *batch
+	parts   map[tp]*part
+	park    *parking
+	// oversize: copies that the broker refused for their size.
+	oversize map[origin]bool
+	revoked  atomic.Bool // set by the session's callbacks, cleared after End
+
+	mu       sync.Mutex
+	assigned []tp // guarded by mu: since the last step
+	owned    map[tp]bool
+}
+
+// part is what a worker knows of a partition it owns; dropped when it is
+// revoked (reliability R7).
+type part struct {
+	tp
+	binding *binding // nil: no source names the topic
+	number  uint32
+	at      InputPartition
+	loaded  bool // number and parked keys are read
+	control int64
+	breaker breaker
+	paused  *halt
+}
+
+// halt says why a partition stands still and when to look again.
+type halt struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"next_try,omitzero"` // zero: an operator must act
+	tries  int
+}
+
+// recreate limits (contract 25).
+const (
+	maxRecreations   = 5
+	recreationWindow = 10 * time.Minute
+	pollWait         = 250 * time.Millisecond
+)
+
+// run keeps a session going until ctx ends: what start-up does, recovery does.
+func (w *worker) run(ctx context.Context) error {
+	var recreated []time.Time
+	for {
+		err := w.session(ctx)
+		if ctx.Err() != nil || w.r.killed.Load() {
+			return nil
+		}
+		var fenced *Fenced
+		if errors.As(err, &fenced) || !recoverable(err) {
+			return err
+		}
+		now := time.Now()
+		recreated = append(recreated, now)
+		for len(recreated) > 0 && now.Sub(recreated[0]) > recreationWindow {
+			recreated = recreated[1:]
+		}
+		if len(recreated) > maxRecreations {
+			return errTooMany
+		}
+		w.r.metrics.recreated.WithLabelValues(reason(err)).Inc()
+		w.log.Warn("session dropped; going on from the offsets the broker holds", "reason", reason(err))
+		sleep(ctx, backoffFor(err, len(recreated)))
+	}
+}
+
+// backoffFor waits out a session after a fenced producer: otherwise two
+// holders of one slot would fence each other for ever (reliability R5).
+func backoffFor(err error, n int) time.Duration {
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+		return sessionTimeout
+	}
+	return time.Duration(n) * 200 * time.Millisecond
+}
+
+// session opens a client and steps until something ends it.
+func (w *worker) session(ctx context.Context) error {
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	defer w.close()
+	for ctx.Err() == nil && !w.r.killed.Load() {
+		w.r.beat(w.n)
+		if err := w.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open makes the session. The producer id is claimed before the first poll, so
+// that a predecessor's open transaction is aborted now and not when it times
+// out.
+func (w *worker) open(ctx context.Context) error {
+	w.parts, w.park = map[tp]*part{}, newParking(w.r.cfg.Name)
+	w.mu.Lock()
+	w.assigned, w.owned = nil, map[tp]bool{}
+	w.mu.Unlock()
+	w.revoked.Store(false)
+	sess, err := kgo.NewGroupTransactSession(w.options()...)
+	if err != nil {
+		return err
+	}
+	w.sess, w.batch, w.oversize = sess, newBatch(w), nil
+	for {
+		_, _, err := sess.Client().ProducerID(ctx)
+		if err == nil {
+			return nil
+		}
+		if !waitable(err) || ctx.Err() != nil {
+			w.close()
+			return err
+		}
+		w.r.beat(w.n)
+		w.r.setWaiting(w.n, "broker")
+		sleep(ctx, time.Second)
+	}
+}
+
+func (w *worker) close() {
+	if w.sess == nil {
+		return
+	}
+	w.sess.CloseAllowingRebalance()
+	w.sess = nil
+	w.mu.Lock()
+	w.owned = map[tp]bool{}
+	w.mu.Unlock()
+}
+
+// options are the session's client options; each rule of libraries.md §1 that
+// holds here has its test.
+func (w *worker) options() []kgo.Opt {
+	names := w.r.names
+	patterns := make([]string, len(w.r.cfg.Sources))
+	for i := range w.r.cfg.Sources {
+		patterns[i] = globRegexp(w.r.cfg.Sources[i].Topics)
+	}
+	o := append(w.r.cfg.Kafka.opts(),
+		kgo.TransactionalID(w.id), kgo.InstanceID(w.id),
+		kgo.ConsumerGroup(names.Group), kgo.ConsumeRegex(), kgo.ConsumeTopics(patterns...),
+		kgo.ConsumeExcludeTopics(`^_weir\..*`, `^__consumer_offsets$`, `^__transaction_state$`),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.AdjustFetchOffsetsFn(w.adjustOffsets),
+		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeat), kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.TransactionTimeout(txnTimeout), kgo.RecordDeliveryTimeout(txnTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(1<<20), kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.OnPartitionsAssigned(w.onAssigned), kgo.OnPartitionsRevoked(w.onRevoked), kgo.OnPartitionsLost(w.onRevoked),
+	)
+	return append(o, w.r.hooks(w)...)
+}
+
+// maxBatchBytes lets records as large as Weir treats into one batch; the
+// broker's own limit decides.
+const maxBatchBytes = 100 << 20
+
+func (w *worker) onAssigned(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for t, ps := range parts {
+		for _, p := range ps {
+			w.assigned = append(w.assigned, tp{t, p})
+			w.owned[tp{t, p}] = true
+		}
+	}
+}
+
+func (w *worker) onRevoked(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+	if len(parts) == 0 {
+		return
+	}
+	w.revoked.Store(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for t, ps := range parts {
+		for _, p := range ps {
+			delete(w.owned, tp{t, p})
+		}
+	}
+}
+
+// syncAssignment forgets what was known of partitions that came anew or went.
+func (w *worker) syncAssignment() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.assigned {
+		w.forget(t)
+	}
+	w.assigned = w.assigned[:0]
+	for t := range w.parts {
+		if !w.owned[t] {
+			w.forget(t)
+		}
+	}
+}
+
+func (w *worker) forget(t tp) {
+	if p := w.parts[t]; p != nil {
+		w.park.drop(p.at)
+		delete(w.parts, t)
+	}
+}
+
+// step is one transaction: poll, begin, protect, produce, end. Its order is the
+// exactly-once guarantee; see stream/README.md for each line's reason.
+func (w *worker) step(ctx context.Context) error {
+	fetches := w.poll(ctx)
+	w.syncAssignment()
+	if err := w.fetchErrors(fetches); err != nil {
+		return err
+	}
+	gen := w.r.gen.Load()
+	if fetches.NumRecords() == 0 {
+		return w.obey(ctx)
+	}
+	if err := w.sess.Begin(); err != nil {
+		return err
+	}
+	b := w.batch
+	b.reset(w, gen)
+	hold, err := b.run(ctx, fetches)
+	if err == nil && hold == nil {
+		err = b.flush(w.sessCtx) // Invariant 3: every produce is answered before offsets are added
+	}
+	if err != nil || hold != nil || w.revoked.Load() {
+		return w.abort(b, hold, err)
+	}
+	if err := w.commit(b); err != nil { // Invariant 3
+		return err
+	}
+	return w.obey(ctx)
+}
+
+// commit ends the transaction. Anything but a plain yes is unknown: it is
+// neither reported nor repeated, the session is dropped and the broker's
+// offsets decide (contract 22).
+func (w *worker) commit(b *batch) error {
+	w.r.at("end")
+	committed, err := w.sess.End(w.sessCtx, kgo.TryCommit)
+	w.revoked.Store(false)
+	if err != nil || !committed {
+		w.park.rollback()
+		w.r.metrics.txns.WithLabelValues("unknown").Inc()
+		return unknownCommit{err}
+	}
+	w.park.commit()
+	w.r.metrics.txns.WithLabelValues("committed").Inc()
+	b.report()
+	return nil
+}
+
+// abort ends the transaction without effect. The cause decides what follows: a
+// hold pauses partitions, a produce error that leaves the producer usable is
+// tried again, anything else drops the session.
+func (w *worker) abort(b *batch, hold *holding, cause error) error {
+	w.park.rollback()
+	w.r.metrics.txns.WithLabelValues("aborted").Inc()
+	_, err := w.sess.End(w.sessCtx, kgo.TryAbort)
+	w.revoked.Store(false)
+	if err != nil {
+		return err
+	}
+	if hold != nil {
+		w.hold(hold)
+	}
+	if cause != nil {
+		w.log.Warn("transaction aborted", "reason", reason(cause))
+		if !retriable(cause) {
+			return cause
+		}
+		sleep(w.sessCtx, 100*time.Millisecond)
+	}
+	return nil
+}
+
+// unknownCommit is a commit whose outcome the client does not know.
+type unknownCommit struct{ err error }
+
+// Error says so.
+func (u unknownCommit) Error() string { return "commit outcome unknown" }
+
+// Unwrap gives the cause, nil when the client gave none.
+func (u unknownCommit) Unwrap() error { return u.err }
+
+// poll waits for records, shortly: commands, reloads and paused partitions
+// want their turn. With a linger it waits longer to fill the transaction.
+func (w *worker) poll(ctx context.Context) kgo.Fetches {
+	w.resume()
+	pctx, cancel := context.WithTimeout(ctx, pollWait)
+	defer cancel()
+	if w.r.cfg.Linger > 0 {
+		w.linger(ctx)
+	}
+	return w.sess.PollRecords(pctx, w.r.cfg.MaxPoll)
+}
+
+// linger sleeps until a transaction's worth of records is buffered, or for the
+// configured time.
+func (w *worker) linger(ctx context.Context) {
+	end := time.Now().Add(w.r.cfg.Linger)
+	for time.Now().Before(end) && ctx.Err() == nil {
+		if int(w.sess.Client().BufferedFetchRecords()) >= w.r.cfg.MaxPoll {
+			return
+		}
+		sleep(ctx, w.r.cfg.Linger/10)
+	}
+}
+
+// fetchErrors sorts what a poll reports: one partition's trouble pauses that
+// partition, a fenced member ends the process, the rest drops the session.
+func (w *worker) fetchErrors(fetches kgo.Fetches) error {
+	var fatal error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		var loss *kgo.ErrDataLoss
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+		case errors.Is(err, kerr.FencedInstanceID):
+			fatal = &Fenced{Name: w.r.cfg.Name, Slot: w.r.cfg.Slot, ID: w.id}
+		case errors.As(err, &loss), errors.Is(err, kerr.OffsetOutOfRange):
+			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "data_loss"})
+		case errors.Is(err, kerr.TopicAuthorizationFailed):
+			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "not_authorized", retry: true})
+		case topic != "" && errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "topic_gone", retry: true})
+		default:
+			fatal = err
+		}
+	})
+	return fatal
+}
+
+// holding is why partitions must pause.
+type holding struct {
+	parts  []tp
+	reason string
+	retry  bool // look again by ourselves
+	err    error
+}
+
+// hold pauses partitions: their records are not polled until the cause is
+// gone, those of others go on (contract 23).
+func (w *worker) hold(h *holding) {
+	pausing := map[string][]int32{}
+	for _, t := range h.parts {
+		p := w.part(t)
+		tries := 0
+		if p.paused != nil {
+			tries = p.paused.tries + 1
+		}
+		now := time.Now()
+		p.paused = &halt{Reason: h.reason, Since: now, tries: tries}
+		if h.retry {
+			p.paused.Until = now.Add(min(time.Duration(tries+1)*500*time.Millisecond, 10*time.Second))
+		}
+		pausing[t.topic] = append(pausing[t.topic], t.partition)
+		if tries == 0 {
+			w.log.Warn("partition paused", "topic", t.topic, "partition", t.partition, "waiting_for", h.reason, "cause", reason(h.err))
+		}
+	}
+	w.sess.Client().PauseFetchPartitions(pausing)
+	w.publishStatus()
+}
+
+// resume lets partitions whose time has come try again. They keep their pause
+// record until a batch of theirs commits, so that tries add up.
+func (w *worker) resume() {
+	now := time.Now()
+	resuming := map[string][]int32{}
+	for _, p := range w.parts {
+		if p.paused != nil && !p.paused.Until.IsZero() && now.After(p.paused.Until) {
+			p.paused.Until = now.Add(time.Minute)
+			resuming[p.topic] = append(resuming[p.topic], p.partition)
+		}
+	}
+	if len(resuming) > 0 {
+		w.sess.Client().ResumeFetchPartitions(resuming)
+	}
+}
+
+func (w *worker) part(t tp) *part {
+	p := w.parts[t]
+	if p == nil {
+		p = &part{tp: t}
+		p.binding, _ = bind(w.r.plans.ms, t.topic)
+		w.parts[t] = p
+	}
+	return p
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
