@@ -15,7 +15,7 @@ import (
 // far it got (ControlRecord). The topic has LogAppendTime, so that a record's
 // timestamp is the broker's clock (contract 7).
 //
-//	{"v":1,"command":"release","topic":"cdc.shop.customers","partition":3,"recipient":"analytics","key":"<32 hex>","by":"uid:1000"}
+//	{"v":1,"command":"release","topic":"cdc.shop.customers","number":7,"partition":3,"recipient":"analytics","key":"<32 hex>","by":"uid:1000"}
 //	{"v":1,"command":"drop",…}              as release
 //	{"v":1,"command":"accept_loss","topic":"…","partition":3,"from":42,"by":"…"}
 //	{"v":1,"command":"clock"}
@@ -39,6 +39,7 @@ const (
 type Command struct {
 	Kind      CommandKind
 	Topic     string // input topic, by name
+	Number    uint32 // its number, where known: a topic made anew is another; 0: any
 	Partition int32
 	Recipient string   // release, drop: "" for all
 	Key       *KeyHash // release, drop: nil for all
@@ -51,6 +52,7 @@ type commandJSON struct {
 	V         int         `json:"v"`
 	Command   CommandKind `json:"command"`
 	Topic     string      `json:"topic,omitempty"`
+	Number    uint32      `json:"number,omitempty"`
 	Partition int32       `json:"partition"`
 	Recipient string      `json:"recipient,omitempty"`
 	Key       string      `json:"key,omitempty"`
@@ -81,7 +83,8 @@ func (c *Command) encode() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	j := commandJSON{V: controlVersion, Command: c.Kind, Topic: c.Topic, Partition: c.Partition, Recipient: c.Recipient, From: c.From, By: c.By}
+	j := commandJSON{V: controlVersion, Command: c.Kind, Topic: c.Topic, Number: c.Number, Partition: c.Partition,
+		Recipient: c.Recipient, From: c.From, By: c.By}
 	if c.Key != nil {
 		j.Key = c.Key.String()
 	}
@@ -95,7 +98,8 @@ func parseCommand(b []byte) (Command, error) {
 	if len(b) > maxControl || strictJSON(b, &j) != nil || j.V != controlVersion {
 		return Command{}, errCommand
 	}
-	c := Command{Kind: j.Command, Topic: j.Topic, Partition: j.Partition, Recipient: j.Recipient, From: j.From, By: j.By}
+	c := Command{Kind: j.Command, Topic: j.Topic, Number: j.Number, Partition: j.Partition,
+		Recipient: j.Recipient, From: j.From, By: j.By}
 	if j.Key != "" {
 		k, err := ParseKeyHash(j.Key)
 		if err != nil {
@@ -137,9 +141,7 @@ func newControlReader(cl *kgo.Client, name string) *controlReader {
 func (c *controlReader) poll(ctx context.Context) ([]Command, error) {
 	var out []Command
 	err := c.r.read(ctx, func(rec *kgo.Record) error {
-		if rec.Attrs.TimestampType() == 1 {
-			c.clock = max(c.clock, rec.Timestamp.UnixMilli())
-		}
+		c.observe(rec)
 		cmd, err := parseCommand(rec.Value)
 		switch {
 		case err != nil:
@@ -151,6 +153,13 @@ func (c *controlReader) poll(ctx context.Context) ([]Command, error) {
 		return nil
 	})
 	return out, err
+}
+
+// observe reads the clock. A timestamp of the sender's is nobody's word.
+func (c *controlReader) observe(rec *kgo.Record) {
+	if rec.Attrs.TimestampType() == 1 {
+		c.clock = max(c.clock, rec.Timestamp.UnixMilli())
+	}
 }
 
 // brokerMillis is the latest broker time seen (LogAppendTime), 0 when none.

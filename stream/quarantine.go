@@ -145,9 +145,9 @@ type quarantineSealer struct {
 	ring           *keys.Ring
 	name, keyspace string
 	suite          keys.Suite
-	version        uint32                // of the master that seals; others open too
+	version        uint32                  // of the master that seals; others open too
 	aeads          map[sealKey]cipher.AEAD // bounded by maxSealKeys
-	plain, aad     []byte                // scratch
+	plain, aad     []byte                  // scratch
 }
 
 type sealKey struct {
@@ -403,6 +403,9 @@ func parseOriginal(b []byte) (*kgo.Record, bool) {
 	}
 	r.b = r.b[n:]
 	rec := &kgo.Record{Timestamp: time.UnixMilli(millis)}
+	if flags&brokerTime != 0 {
+		rec.Attrs = kgo.NewRecordAttrs(kgo.RecordAttrsOpts{TimestampType: 1})
+	}
 	rec.Key, rec.Value = r.bytes(flags&nullKey != 0), r.bytes(flags&nullValue != 0)
 	for range r.uint(min(maxOrigHeads, uint64(len(r.b)))) {
 		null := r.byte()&nullValue != 0

@@ -58,6 +58,7 @@ type releaseJob struct {
 	at       InputPartition
 	records  []waiting // by input offset
 	more     bool      // others wait behind them
+	void     bool      // the command is about another topic of this name
 	released map[ParkedKey]int64
 }
 
@@ -69,6 +70,10 @@ func (r *releaser) prepare(ctx context.Context, cmd Command, at InputPartition) 
 		return nil, err
 	}
 	job := &releaseJob{r: r, cmd: cmd, at: at, released: st.Released}
+	if cmd.Number != 0 && cmd.Number != at.Topic { // meant for a topic that was deleted since
+		job.void = true
+		return job, nil
+	}
 	err = newCommittedReader(r.cl, InternalNames(r.name).Quarantine).read(ctx, func(rec *kgo.Record) error {
 		job.add(rec)
 		return nil
@@ -189,7 +194,7 @@ func (j *releaseJob) finish(out *released, next map[ParkedKey]int64, stuck map[P
 	for _, k := range sortedKeys(next) {
 		out.State = append(out.State, releasedRecord(j.r.name, k, next[k]))
 	}
-	if j.more {
+	if j.more || j.void {
 		return
 	}
 	parked := map[ParkedKey]int64{}
