@@ -311,17 +311,18 @@ func cover(s *side, sc *sideCopy) {
 // findFacts finds the leaves of op and of the images.
 func (c *compiler) findFacts() {
 	s := c.plan.sides[sideValue]
-	if s == nil || c.in.Dataset.Envelope != EnvelopeDebezium || c.in.Dataset.Events != EventsRows {
+	if s == nil || c.in.Dataset.Envelope == EnvelopeNone || c.in.Dataset.Events != EventsRows {
 		return
 	}
-	f := &c.plan.facts
+	f, flat := &c.plan.facts, c.in.Dataset.Envelope == EnvelopeFlat
 	for i := range s.schema.Leaves {
 		l := &s.schema.Leaves[i]
 		if len(l.Names) != 1 {
 			continue
 		}
 		switch {
-		case l.Names[0] == stepOp && !l.Kind.Container():
+		case flat && l.Names[0] != "__op":
+		case flat || l.Names[0] == stepOp && !l.Kind.Container():
 			f.op = append(f.op, int32(i))
 		case l.Names[0] == stepBefore:
 			f.before = append(f.before, int32(i))

@@ -21,7 +21,14 @@ func (p *Plan) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FIELD\tKIND\tIN\tCLASS\tRECIPIENT\tTREATMENT\tWHY")
 	last := ""
+	var cut []string
 	for _, r := range p.Matrix() {
+		if r.Why == whyEnvelope {
+			if !slices.Contains(cut, r.Field) {
+				cut = append(cut, r.Field)
+			}
+			continue
+		}
 		class := r.Class
 		if class != "" {
 			class = fmt.Sprintf("%s (%d)", class, r.Grade)
@@ -39,6 +46,9 @@ func (p *Plan) String() string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", head, r.Recipient, treatment, r.Why)
 	}
 	w.Flush()
+	if len(cut) > 0 {
+		fmt.Fprintf(&b, "dropped from the envelope for everyone: %s\n", strings.Join(cut, ", "))
+	}
 	p.explainRecipients(&b)
 	return trimLines(b.String())
 }
@@ -65,6 +75,9 @@ func (p *Plan) explainRecipients(b *strings.Builder) {
 		}
 	}
 	for _, u := range p.Undecided() {
+		if u.Soft {
+			continue
+		}
 		fmt.Fprintf(b, "%s: %s in %s: %s: %s\n", u.Recipient, u.Field, u.Side, u.Code, u.Why)
 	}
 }
@@ -153,12 +166,15 @@ func (s *side) rowID(i int) (rowID, bool) {
 	return rowID{}, false
 }
 
+// whyEnvelope is the reason of what the envelope's written rules drop.
+const whyEnvelope = "Debezium's envelope"
+
 func (p *Plan) row(r int, at [2]int) Row {
 	sc := &p.copies[r].sides[at[0]]
 	row := Row{Recipient: p.copies[r].Name}
 	t := sc.treat[at[1]]
 	if t == nil {
-		row.Treatment, row.Why = "drop", "Debezium's envelope"
+		row.Treatment, row.Why = "drop", whyEnvelope
 		return row
 	}
 	row.Treatment, row.Describe, row.Domain, row.Why = t.name, t.options, t.domain, t.why

@@ -184,7 +184,7 @@ func (p *Plan) protectOne(s *Scratch, ev *Event, i int, prefix *Prefix) {
 	case cp.until != 0 && ev.TimestampMillis >= cp.until:
 		out.Fate, out.Code = Filtered, CodeUntil
 		return
-	case s.facts.op == 'm' && p.in.Dataset.Envelope == EnvelopeDebezium:
+	case s.facts.op == 'm':
 		out.Fate, out.Code = Filtered, CodeLogicalMessage
 		return
 	case s.facts.code != "":
