@@ -304,16 +304,26 @@ func (s *show) finish(ctx context.Context) (*Summary, error) {
 	if err := s.crew.stop(); err != nil {
 		return nil, err
 	}
-	check := &streamtest.Check{Ledger: s.shop.Ledger, Recipients: recipients(), Decoder: s.watch.decoder,
-		Quarantine: stream.InternalNames(pipeline).Quarantine}
 	// A fresh deadline: a pipeline that hangs must still be judged.
-	judge, cancelJudge := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancelJudge()
-	report, err := check.Run(judge, s.cluster.Client)
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	report, err := s.judge(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("judging the outputs: %w", err)
 	}
 	sum := summarise(report, s.shop.Ledger, s.killed, s.recovery, drained == nil)
 	s.ui.summary(sum)
 	return sum, nil
+}
+
+// judge holds topics and frames against the ledger.
+func (s *show) judge(ctx context.Context) (*streamtest.Report, error) {
+	names := stream.InternalNames(pipeline)
+	check := &streamtest.Check{Ledger: s.shop.Ledger, Recipients: recipients(), Decoder: s.watch.decoder,
+		Quarantine: names.Quarantine, Lineage: names.Lineage}
+	var err error
+	if check.Frames, err = s.frames(ctx); err != nil {
+		return nil, err
+	}
+	return check.Run(ctx, s.cluster.Client)
 }

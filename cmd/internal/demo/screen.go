@@ -346,7 +346,7 @@ func (s *screen) facts(sum *Summary) []string {
 	if sum.Kills > 0 {
 		out = append(out, fmt.Sprintf("  worker killed     everything delivered again after %.1f s", sum.Recovery))
 	}
-	out = append(out, fmt.Sprintf("  leaks             %s raw values looked for, plain, base64, hex, hashed: %s found",
+	out = append(out, fmt.Sprintf("  leaks             %s raw values looked for, plain and disguised: %s found",
 		thousands(sum.Searched), thousands(sum.Leaked)))
 	for _, f := range sum.Findings[:min(5, len(sum.Findings))] {
 		out = append(out, s.paint(red, "  ! "+strings.TrimRight(fit(f, s.width-5), " ")))

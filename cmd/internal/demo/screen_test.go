@@ -42,6 +42,8 @@ func TestThousands(t *testing.T) {
 // ansi matches what paints.
 var ansi = regexp.MustCompile(`\x1b\[[0-9;]*[mK]`)
 
+var spaces = regexp.MustCompile(` +`)
+
 // atMost80 checks every line of a screen.
 func atMost80(t *testing.T, out string) {
 	t.Helper()
@@ -68,12 +70,12 @@ func TestEvent(t *testing.T) {
 	}{
 		{"published", []cell{{outs: []*streamtest.Decoded{clean}}, {outs: []*streamtest.Decoded{gone}}}, []string{
 			"update customers",
-			"raw                 │ analytics           │ partner → delete",
-			"  phone      13812345678         │ 138****5678         │ 138****5678",
-			"  name       欧阳婷婷            │ 欧***",
-			"  birthday   1987-12-29          │ —"}},
+			" raw │ analytics │ partner → delete",
+			" phone 13812345678 │ 138****5678 │ 138****5678",
+			" name 欧阳婷婷 │ 欧***",
+			" birthday 1987-12-29 │ —"}},
 		{"filtered and quarantined", []cell{{code: "undecided"}, {}}, []string{
-			"│ ⚠ quarantine        │ ∅ filtered", "│   undecided         │   not its rows"}},
+			"│ ⚠ quarantine │ ∅ filtered", "│ undecided │ not its rows"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, color := range []bool{false, true} {
@@ -82,8 +84,9 @@ func TestEvent(t *testing.T) {
 				s.event(&sample{topic: "cdc.shop.customers", partition: 1, offset: 42, raw: raw, cells: tt.cells})
 				atMost80(t, b.String())
 				text := ansi.ReplaceAllString(b.String(), "")
+				squeezed := spaces.ReplaceAllString(text, " ")
 				for _, w := range tt.want {
-					if !strings.Contains(text, w) {
+					if !strings.Contains(squeezed, w) {
 						t.Errorf("no %q in\n%s", w, text)
 					}
 				}
