@@ -29,7 +29,8 @@ func (s *shape) cuts(sp *schemas.Span) bool {
 }
 
 // Derive implements schemas.Codec. A leaf that is retyped to its own kind keeps
-// the way it is written. Names of an object's members can only be strings.
+// the way it is written. Names of an object's members can only be strings, and
+// other keys of Connect's maps cannot become strings (CodeUnsupported).
 func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 	s := &shape{dropUnknown: o.DropUnknown, kinds: make([]schemas.Kind, len(c.leaves)),
 		wires: append([]wire(nil), c.wires...), keys: make([]bool, len(c.leaves))}
@@ -88,6 +89,9 @@ func (c *codec) change(s *shape, ch *schemas.Change) error {
 		s.cut[l.Cut] = true
 		return nil
 	}
+	if c.source.flavour == connect && !s.keys[ch.Leaf] && stringKeys(l, ch.Kind) {
+		return schemas.Fail(schemas.CodeUnsupported, l.Printed())
+	}
 	if ch.Op != schemas.Retype || l.Kind.Container() && ch.Kind != l.Kind || s.keys[ch.Leaf] && ch.Kind != schemas.KindString {
 		return schemas.Fail(schemas.CodeUnsupported, l.Printed())
 	}
@@ -101,6 +105,16 @@ func (c *codec) change(s *shape, ch *schemas.Change) error {
 	}
 	s.kinds[ch.Leaf], s.wires[ch.Leaf] = ch.Kind, w
 	return nil
+}
+
+// stringKeys: the keys of a map that is an array of pairs would become strings.
+// Connect writes maps with such keys as objects, another structure altogether.
+func stringKeys(l *schemas.Leaf, kind schemas.Kind) bool {
+	if len(l.Names) == 0 || l.Names[len(l.Names)-1] != stepKey {
+		return false
+	}
+	name, _ := connectName(kind, wire{})
+	return name == "string"
 }
 
 // tickUnit is the unit for times that were not counted before: as fine as the

@@ -2,6 +2,7 @@ package jsonrec
 
 import (
 	"slices"
+	"strings"
 
 	"weir/schemas"
 )
@@ -100,7 +101,7 @@ func (f *finder) find(n *node, p, depth int) bool {
 			return false
 		}
 		if p <= f.target && f.target < end {
-			if step != "" {
+			if !isPair(n, isObject) {
 				f.steps = append(f.steps, step)
 			}
 			return f.find(in, p, depth+1)
@@ -122,7 +123,7 @@ func (f *finder) step(n *node, p *int, isObject bool, i int) (string, *node) {
 			return stepKey, n.arr.keys
 		case n.arr.pair:
 			return stepItem, n.arr.extra
-		case n.arr.keys == nil:
+		case !isPair(n, isObject):
 			return stepElem, n.arr.elem
 		}
 		return "", &node{arr: &content{keys: n.arr.keys, extra: n.arr.extra, pair: true}}
@@ -142,6 +143,11 @@ func (f *finder) step(n *node, p *int, isObject bool, i int) (string, *node) {
 		}
 	}
 	return nameStep(name), nil
+}
+
+// isPair: what stands in the container at n is the pairs of a map.
+func isPair(n *node, isObject bool) bool {
+	return !isObject && n != nil && n.arr != nil && n.arr.keys != nil && !n.arr.pair
 }
 
 // lister collects leaf paths below an undeclared value.
@@ -186,7 +192,7 @@ func (l *lister) list(steps []string, p int) int {
 }
 
 func (l *lister) leaf(steps []string, end int) int {
-	path := schemas.JoinPath(steps)
+	path := strings.Join(steps, "\x00.") // distinct for any names, the empty one too
 	switch {
 	case l.seen[path]:
 		return end
