@@ -274,10 +274,14 @@ func parseTime(b []byte, unit int) (v int64, ok bool) {
 	r.byte(':')
 	s := r.upTo(59)
 	nanos := r.fraction()
-	v, fits := count(h*3600+m*60+s, nanos, unit)
+	sec := h*3600 + m*60 + s
 	if neg {
-		v = -v
+		sec = -sec
+		if nanos > 0 { // count wants the fraction to add
+			sec, nanos = sec-1, pow10[9]-nanos
+		}
 	}
+	v, fits := count(sec, nanos, unit)
 	return v, fits && r.done()
 }
 
