@@ -1,14 +1,20 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"weir/cmd/internal/demo"
 	"weir/stream"
 )
 
 func (p *program) demoCommand() *cobra.Command {
-	var events int
-	var breakage string
+	var o demo.Options
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole pipeline on this machine: broker, registry, shop, two recipients",
@@ -16,20 +22,50 @@ func (p *program) demoCommand() *cobra.Command {
 changes through two workers, kills one in the middle, adds a column that nobody
 declared, and lets a separate reader judge: exactly once or not, leaked or not.
 
---break makes Weir misbehave on purpose; the verdict must then be false and the
-exit code 1. Ctrl-C ends it cleanly.`,
+--break makes Weir misbehave on purpose; the verdict is then false and the exit
+code 1. Ctrl-C ends it cleanly, with a verdict on what there was.`,
 		Example: "  weir demo\n  weir demo --events 2000 --json\n  weir demo --break leak",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			switch breakage {
-			case "", "drop", "double", "leak":
-			default:
-				return exit(stream.ExitUsage, "--break is drop, double or leak")
-			}
-			return notBuilt("demo")
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.demo(c.Context(), o)
 		},
 	}
-	c.Flags().IntVar(&events, "events", 0, "end after this many events (default: at Ctrl-C)")
-	c.Flags().StringVar(&breakage, "break", "", "misbehave on purpose: drop, double or leak")
+	f := c.Flags()
+	f.IntVar(&o.Events, "events", 0, "end after this many events, at least 200 (default: at Ctrl-C)")
+	f.IntVar(&o.Rate, "rate", 0, "events a second (default 120); negative: as fast as it goes")
+	f.StringVar(&o.Break, "break", "", "misbehave on purpose: drop, double or leak")
+	f.Uint64Var(&o.Seed, "seed", 1, "another seed is another shop")
+	f.IntVar(&o.KafkaPort, "kafka-port", 0, "port of the embedded broker (default: a free one)")
+	f.IntVar(&o.RegistryPort, "registry-port", 0, "port of the embedded registry (default: a free one)")
 	return c
+}
+
+func (p *program) demo(ctx context.Context, o demo.Options) error {
+	switch o.Break {
+	case "", demo.BreakDrop, demo.BreakDouble, demo.BreakLeak:
+	default:
+		return exit(stream.ExitUsage, "--break is drop, double or leak")
+	}
+	if o.Events < 0 || o.Events > 0 && o.Events < 200 {
+		return exit(stream.ExitUsage, "--events is at least 200, so that there is something to see and to break")
+	}
+	o.Out, o.JSON = p.out, p.json
+	if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		o.Width, _, _ = term.GetSize(int(f.Fd()))
+		_, plain := p.env.Lookup("NO_COLOR")
+		o.Color = !plain
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if p.engine.demo == nil {
+		return notBuilt("demo")
+	}
+	sum, err := p.engine.demo(ctx, o)
+	if err != nil {
+		return err
+	}
+	if !sum.OK() {
+		return failed(stream.ExitFailed)
+	}
+	return nil
 }

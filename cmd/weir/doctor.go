@@ -86,7 +86,6 @@ func (p *program) txnCommand() *cobra.Command {
 		Args:    policies,
 		RunE:    p.listTxns,
 	}, abort)
-	requireSubcommand(c)
 	return c
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"weir/cmd/internal/demo"
 	"weir/stream"
 )
 
@@ -22,13 +23,14 @@ type engine struct {
 	command func(context.Context, stream.Config, stream.Command) error
 	// lineageFrom reads the source of one output record from its header.
 	lineageFrom func(ctx context.Context, cfg stream.Config, at coordinates) (origin, error)
+	demo        func(context.Context, demo.Options) (*demo.Summary, error)
 }
 
 // realEngine is package stream.
 func realEngine() engine {
 	return engine{
 		run: stream.Run, planTopics: stream.PlanTopics, applyTopics: stream.ApplyTopics,
-		doctor: stream.Doctor, listTxns: stream.ListTxns, abortTxn: stream.AbortTxn, acceptLoss: stream.AcceptLoss,
+		doctor: stream.Doctor, listTxns: stream.ListTxns, abortTxn: stream.AbortTxn, acceptLoss: stream.AcceptLoss, demo: demo.Run,
 	}
 }
 

@@ -118,28 +118,31 @@ has risk, 4 not allowed, 70 internal, 75 fenced or a dependency gone: start agai
   weir run shop.yaml`,
 	}
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print results and errors as JSON")
-	root.PersistentPreRun = func(*cobra.Command, []string) { *started = true }
 	root.AddCommand(
 		p.runCommand(), p.demoCommand(), p.lintCommand(), p.explainCommand(), p.testCommand(),
 		p.quarantineCommand(), p.topicsCommand(), p.keysCommand(), p.doctorCommand(), p.lineageCommand(), p.versionCommand(),
 	)
-	for _, c := range root.Commands() {
-		requireSubcommand(c)
-	}
+	prepare(root, started)
 	return root
 }
 
-// requireSubcommand makes a group without its subcommand a mistake, not a page
-// of help with exit code 0.
-func requireSubcommand(c *cobra.Command) {
-	if c.HasSubCommands() && c.RunE == nil {
-		c.RunE = func(c *cobra.Command, args []string) error {
-			var names []string
-			for _, sub := range c.Commands() {
-				names = append(names, sub.Name())
-			}
+// prepare notes when a command of ours has begun to run, and makes a group
+// without its subcommand a mistake instead of a page of help with exit code 0.
+func prepare(c *cobra.Command, started *bool) {
+	var names []string
+	for _, sub := range c.Commands() {
+		prepare(sub, started)
+		names = append(names, sub.Name())
+	}
+	run := c.RunE
+	if run == nil {
+		run = func(c *cobra.Command, _ []string) error {
 			return exit(stream.ExitUsage, "%s needs one of: %s", c.CommandPath(), strings.Join(names, ", "))
 		}
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		*started = true
+		return run(c, args)
 	}
 }
 

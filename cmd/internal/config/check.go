@@ -19,10 +19,6 @@ var (
 	untilFormat = "2006-01-02"
 )
 
-// untilWarning is how long before the last day of delivery lint warns
-// (contract 7).
-const untilWarning = 14 * 24 * time.Hour
-
 // check looks at everything that needs no schema and no server.
 func (c *Config) check() {
 	f := &c.File
@@ -220,17 +216,8 @@ func (c *Config) checkUntil(at string, r *Recipient) {
 	if r.Until == "" {
 		return
 	}
-	day, err := time.Parse(untilFormat, r.Until)
-	if err != nil {
+	if _, err := time.Parse(untilFormat, r.Until); err != nil {
 		c.fail(at+".until", "until is a day such as 2027-03-31")
-		return
-	}
-	left := day.AddDate(0, 0, 1).Sub(c.env.now())
-	switch {
-	case left <= 0:
-		c.warn(at+".until", "delivery to %s has ended", r.Name)
-	case left < untilWarning:
-		c.warn(at+".until", "delivery to %s ends in %d days", r.Name, int(left.Hours()/24))
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,11 +56,11 @@ func Load(paths []string, env Env) (*Config, error) {
 		}
 		d.read(f, data, &c.File)
 	}
-	if len(d.problems) == 0 {
+	if len(d.problems) == d.unknowns {
 		d.required(reflect.TypeFor[File](), "", transforms.Pos{File: files[0]})
 	}
 	c.problems = d.problems
-	if len(c.problems) == 0 {
+	if len(c.problems) == d.unknowns {
 		c.build()
 	}
 	c.split()
@@ -77,14 +76,7 @@ func (c *Config) build() {
 	c.defaults()
 	c.readFiles()
 	c.check()
-	if c.hasErrors() {
-		return
-	}
 	c.policy()
-}
-
-func (c *Config) hasErrors() bool {
-	return slices.ContainsFunc(c.problems, func(p *Problem) bool { return !p.Warning })
 }
 
 // split puts warnings apart, both in file order.

@@ -23,6 +23,7 @@ type decoder struct {
 	file     string                    // being read
 	pos      map[string]transforms.Pos // by path: recipients[0].topic
 	problems Problems
+	unknowns int // problems that are only unknown keys: the rest can be looked at
 }
 
 func newDecoder() *decoder {

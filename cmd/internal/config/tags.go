@@ -101,6 +101,7 @@ func (d *decoder) unknown(kv entry, path string, fields map[string]field) {
 	p := d.src.problem(kv.pos, "%s", text)
 	p.Excerpt = d.src.excerpt(kv.pos, true)
 	d.problems = append(d.problems, p)
+	d.unknowns++
 }
 
 // nearest is the known name closest to s, "" when none is close.
