@@ -2,6 +2,7 @@ package transforms
 
 import (
 	"fmt"
+	"maps"
 
 	"weir/keys"
 	"weir/schemas"
@@ -98,14 +99,15 @@ func (c *compiler) build(r int, class *classified, ch choice, l *schemas.Leaf) *
 	}
 	env := &Env{Ring: c.in.Ring, Keyspace: c.in.Policy.Keyspace, Recipient: c.in.Policy.Recipients[r].Name,
 		Class: class.class, Leaf: l, Slot: c.slot}
-	tr, err := c.in.Kinds[ch.rule.Treatment](env, ch.rule.Args)
+	args := shared(&c.in.Policy.Recipients[r], ch.rule, class.class)
+	tr, err := c.in.Kinds[ch.rule.Treatment](env, args)
 	if err != nil {
 		return refuse(err)
 	}
 	if isPass(tr) && (ch.rule.kind != ruleField || ch.rule.glob) {
 		return refuse(fmt.Errorf("only field:<full name> may pass"))
 	}
-	t := &treatment{act: actTreat, name: ch.rule.Treatment, why: ch.why, options: describe(ch.rule.Args)}
+	t := &treatment{act: actTreat, name: ch.rule.Treatment, why: ch.why, options: describe(args)}
 	t.traits(tr)
 	if t.act != actTreat {
 		return t
@@ -119,6 +121,25 @@ func (c *compiler) build(r int, class *classified, ch choice, l *schemas.Leaf) *
 		return refuse(err)
 	}
 	return t
+}
+
+// shared are a token's options with the group that the recipient shares its
+// domain with (contract 19), unless the rule names one itself.
+func shared(rec *Recipient, ru *rule, class *schemas.Class) Args {
+	domain, _ := ru.Args["domain"].(string)
+	if domain == "" && class != nil {
+		domain = class.ID
+	}
+	group := rec.Share[domain]
+	if ru.Treatment != "token" || group == "" || ru.Args["share"] != nil {
+		return ru.Args
+	}
+	out := maps.Clone(ru.Args)
+	if out == nil {
+		out = Args{}
+	}
+	out["share"] = group
+	return out
 }
 
 // traits asks the transform's optional interfaces.

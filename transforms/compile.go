@@ -222,6 +222,10 @@ func (c *compiler) sideCopy(r int, s *side) sideCopy {
 func settle(s *side, sc *sideCopy) {
 	leaves := s.schema.Leaves
 	forced := cutTogether(leaves, sc.act)
+	branches := map[string]int{} // that can stand where a leaf does
+	for i := range leaves {
+		branches[leaves[i].Path]++
+	}
 	type count struct{ all, cut, null int }
 	kids := make([]count, len(leaves))
 	for i := len(leaves) - 1; i >= 0; i-- {
@@ -230,7 +234,7 @@ func settle(s *side, sc *sideCopy) {
 		case forced[i]:
 			sc.act[i] = actCut
 		case !l.Kind.Container() || k.all == 0 || s.places[i].role != roleColumn || s.places[i].depth == 0:
-		case k.cut == k.all && alone(leaves, i):
+		case k.cut == k.all && branches[l.Path] == 1:
 			sc.act[i] = actCut
 		case k.null == k.all:
 			sc.act[i] = actNull
@@ -265,16 +269,6 @@ func cutTogether(leaves []schemas.Leaf, act []action) []bool {
 		out[i] = cut[leaves[i].Path]
 	}
 	return out
-}
-
-// alone reports whether no other branch can stand where container i does.
-func alone(leaves []schemas.Leaf, i int) bool {
-	for j := range leaves {
-		if j != i && leaves[j].Parent == leaves[i].Parent && leaves[j].Path == leaves[i].Path {
-			return false
-		}
-	}
-	return true
 }
 
 // cutWith lets the field go of which a cut leaf is the element, key or value;

@@ -209,21 +209,20 @@ func (p *Plan) Undecided() []Undecided {
 
 func (p *Plan) undecidedOn(out []Undecided, cp *copyPlan, s *side) []Undecided {
 	sc := &cp.sides[s.kind]
-	from := len(out)
-	leafwise := false
+	seen := map[Undecided]bool{}
 	for i, a := range sc.act {
 		if a != actBlocked {
 			continue
 		}
-		leafwise = true
 		bad := sc.treat[i].bad
 		u := Undecided{Recipient: cp.Name, Field: s.fieldName(i), Side: sideNames[s.kind], Code: bad.code, Why: bad.why,
 			Pos: bad.pos, Soft: !s.schema.Leaves[i].Declared || s.declared && s.kind != sideValue}
-		if !slices.Contains(out[from:], u) {
+		if !seen[u] {
+			seen[u] = true
 			out = append(out, u)
 		}
 	}
-	if sc.blocked != nil && !leafwise {
+	if sc.blocked != nil && len(seen) == 0 {
 		out = append(out, Undecided{Recipient: cp.Name, Side: sideNames[s.kind], Code: sc.blocked.code, Why: sc.blocked.why})
 	}
 	return out

@@ -74,18 +74,24 @@ func (l *linter) add(s Severity, code schemas.Code, pos Pos, format string, args
 // refuse takes what parseRules refuses; unknown treatments get a better reason
 // where there is one.
 func (l *linter) refuse(err *PolicyError) {
-	if err.Code == "unknown_treatment" {
-		name := l.treatmentAt(err.Pos)
-		switch {
-		case slices.Contains(l.notBuilt, name):
-			l.add(SeverityError, "not_built", err.Pos, "%s is not built yet", name)
-			return
-		case slices.Contains(unkeyed, name):
-			l.add(SeverityError, "unkeyed_hash", err.Pos, "%s has no key, so whoever can list the values can undo it: use token", name)
-			return
-		}
+	if err.Code == "unknown_treatment" && l.better(l.treatmentAt(err.Pos), err.Pos) {
+		return
 	}
 	l.add(SeverityError, err.Code, err.Pos, "%s", err.Msg)
+}
+
+// better refuses a treatment that has a reason of its own to be refused; false
+// when it has none.
+func (l *linter) better(name string, pos Pos) bool {
+	switch {
+	case slices.Contains(l.notBuilt, name):
+		l.add(SeverityError, "not_built", pos, "%s is not built yet", name)
+	case slices.Contains(unkeyed, name):
+		l.add(SeverityError, "unkeyed_hash", pos, "%s has no key, so whoever can list the values can undo it: use token", name)
+	default:
+		return false
+	}
+	return true
 }
 
 func (l *linter) treatmentAt(pos Pos) string {
@@ -157,7 +163,9 @@ func (l *linter) options(r *Recipient, ru *rule) {
 			refused = err
 		}
 	}
-	l.add(SeverityError, CodeRefused, ru.Pos, "%s: %v", ru.Treatment, refused)
+	if !l.better(ru.Treatment, ru.Pos) {
+		l.add(SeverityError, CodeRefused, ru.Pos, "%s: %v", ru.Treatment, refused)
+	}
 }
 
 func isPass(t Transform) bool {
