@@ -10,6 +10,13 @@ type parking struct {
 	name    string
 	parts   map[InputPartition]map[parkedID]struct{} // nil map: not loaded
 	journal []parkChange
+
+	// stuck are the keys that the command at control offset stuckAt could not
+	// release; its later transactions pass over them. trying are those of the
+	// open transaction.
+	stuckAt int64
+	stuck   map[ParkedKey]bool
+	trying  []ParkedKey
 }
 
 // parkedID is a parked key within its partition.
@@ -26,7 +33,7 @@ type parkChange struct {
 }
 
 func newParking(name string) *parking {
-	return &parking{name: name, parts: map[InputPartition]map[parkedID]struct{}{}}
+	return &parking{name: name, parts: map[InputPartition]map[parkedID]struct{}{}, stuckAt: -1}
 }
 
 // load takes a partition's parked keys from a state that was read after the
@@ -117,7 +124,12 @@ func (p *parking) change(k ParkedKey, parked bool) bool {
 }
 
 // commit ends a transaction that is known to have landed.
-func (p *parking) commit() { p.journal = p.journal[:0] }
+func (p *parking) commit() {
+	for _, k := range p.trying {
+		p.stuck[k] = true
+	}
+	p.journal, p.trying = p.journal[:0], p.trying[:0]
+}
 
 // rollback ends one that was aborted: the set is as it was before it.
 func (p *parking) rollback() {
@@ -129,7 +141,15 @@ func (p *parking) rollback() {
 			p.parts[c.at][c.id] = struct{}{}
 		}
 	}
-	p.journal = p.journal[:0]
+	p.journal, p.trying = p.journal[:0], p.trying[:0]
+}
+
+// stuckBy are the keys that earlier transactions of a command found stuck.
+func (p *parking) stuckBy(command int64) map[ParkedKey]bool {
+	if p.stuckAt != command {
+		p.stuckAt, p.stuck = command, map[ParkedKey]bool{}
+	}
+	return p.stuck
 }
 
 func (k ParkedKey) at() InputPartition { return InputPartition{k.Topic, k.Partition} }

@@ -14,8 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// releaseBatch is how many quarantined records one transaction treats at most.
-const releaseBatch = 500
+// What one transaction of a release treats at most. While it is sought, four
+// times as much is held.
+const (
+	releaseBatch = 500      // records
+	releaseBytes = 16 << 20 // of their values; one larger record goes alone
+)
 
 // releaser executes release and drop for the owner of a partition (contract
 // 29). It belongs to the worker's goroutine. One command takes one or more
@@ -59,7 +63,9 @@ type releaseJob struct {
 	records  []waiting // by input offset
 	more     bool      // others wait behind them
 	void     bool      // the command is about another topic of this name
+	bytes    int       // of the records' values
 	released map[ParkedKey]int64
+	stuck    map[ParkedKey]bool // by this command's earlier transactions
 }
 
 // prepare finds what a command is about. It reads the state and the quarantine
@@ -69,7 +75,7 @@ func (r *releaser) prepare(ctx context.Context, cmd Command, at InputPartition) 
 	if err != nil {
 		return nil, err
 	}
-	job := &releaseJob{r: r, cmd: cmd, at: at, released: st.Released}
+	job := &releaseJob{r: r, cmd: cmd, at: at, released: st.Released, stuck: r.park.stuckBy(cmd.Offset)}
 	if cmd.Number != 0 && cmd.Number != at.Topic { // meant for a topic that was deleted since
 		job.void = true
 		return job, nil
@@ -81,7 +87,7 @@ func (r *releaser) prepare(ctx context.Context, cmd Command, at InputPartition) 
 	if err != nil {
 		return nil, err
 	}
-	job.cut(r.batch)
+	job.cut(r.batch, releaseBytes)
 	return job, nil
 }
 
@@ -97,7 +103,8 @@ func (j *releaseJob) add(rec *kgo.Record) {
 		return
 	}
 	for _, name := range n.Recipients {
-		if (j.cmd.Recipient == "" || j.cmd.Recipient == name) && n.Offset >= j.released[j.parkedKey(name, w.key)] {
+		k := j.parkedKey(name, w.key)
+		if (j.cmd.Recipient == "" || j.cmd.Recipient == name) && n.Offset >= j.released[k] && !j.stuck[k] {
 			w.for_ = append(w.for_, name)
 		}
 	}
@@ -105,23 +112,28 @@ func (j *releaseJob) add(rec *kgo.Record) {
 		return
 	}
 	j.records = append(j.records, w)
-	if len(j.records) >= 4*j.r.batch {
-		j.cut(2 * j.r.batch)
+	j.bytes += len(rec.Value)
+	if len(j.records) >= 4*j.r.batch || j.bytes >= 4*releaseBytes {
+		j.cut(2*j.r.batch, 2*releaseBytes)
 	}
 }
 
-// cut keeps the first n records by input offset.
-func (j *releaseJob) cut(n int) {
+// cut keeps the first n records by input offset, and no more than so many
+// bytes of them.
+func (j *releaseJob) cut(n, limit int) {
 	slices.SortStableFunc(j.records, func(a, b waiting) int { return cmp.Compare(a.notice.Offset, b.notice.Offset) })
-	if len(j.records) <= n {
-		return
+	kept, size := 0, 0
+	for kept < min(n, len(j.records)) {
+		size += len(j.records[kept].rec.Value)
+		if size > limit && kept > 0 {
+			size -= len(j.records[kept].rec.Value)
+			break
+		}
+		kept++
 	}
-	// One input record's notices stay together: the cursor is an input offset.
-	for n > 1 && j.records[n].notice.Offset == j.records[n-1].notice.Offset {
-		n--
-	}
-	clear(j.records[n:])
-	j.records, j.more = j.records[:n], true
+	j.more = j.more || kept < len(j.records)
+	clear(j.records[kept:])
+	j.records, j.bytes = j.records[:kept], size
 }
 
 func (j *releaseJob) parkedKey(recipient string, key KeyHash) ParkedKey {
@@ -132,20 +144,20 @@ func (j *releaseJob) parkedKey(recipient string, key KeyHash) ParkedKey {
 type released struct {
 	State    []*kgo.Record // for the same transaction
 	Records  int           // records times recipients released or dropped
-	Stuck    int           // keys that still cannot go on
+	Stuck    int           // keys that still cannot go on, by the whole command so far
 	Tampered int           // records that do not authenticate; their keys are stuck
 	Done     bool          // nothing is left of the command
 }
 
-// run releases or drops the job's records, in order. For a release, treat is
+// run releases or drops the job's records, in order. Each run gets on, or finds
+// keys stuck that the next one passes over, so a command ends. For a release, treat is
 // called with each original and recipient: it runs the normal plan for that
 // recipient and produces the copies, and answers false when the record is still
 // quarantined; then the rest of its key stays where it is, for this recipient.
 // An error of treat ends run, and the transaction must be aborted.
 func (j *releaseJob) run(treat func(recipient string, n Notice, original *kgo.Record) (bool, error)) (*released, error) {
 	out := &released{Done: !j.more}
-	next := map[ParkedKey]int64{}
-	stuck := map[ParkedKey]bool{}
+	next, stuck := map[ParkedKey]int64{}, maps.Clone(j.stuck)
 	for i := range j.records {
 		w := &j.records[i]
 		orig, err := j.open(w)
@@ -165,6 +177,7 @@ func (j *releaseJob) run(treat func(recipient string, n Notice, original *kgo.Re
 			}
 			if !ok {
 				stuck[k] = true
+				j.r.park.trying = append(j.r.park.trying, k)
 				continue
 			}
 			next[k] = w.notice.Offset + 1
@@ -172,8 +185,6 @@ func (j *releaseJob) run(treat func(recipient string, n Notice, original *kgo.Re
 		}
 	}
 	out.Stuck = len(stuck)
-	// A whole batch that got nowhere would come again for ever.
-	out.Done = out.Done || len(next) == 0
 	j.finish(out, next, stuck)
 	return out, nil
 }

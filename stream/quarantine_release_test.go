@@ -20,6 +20,7 @@ type waitingRoom struct {
 	park *parking
 	rel  *releaser
 	got  []string // what treat was given: "recipient key offset"
+	sent int64    // control offset of the last command
 }
 
 var roomAt = InputPartition{7, 3}
@@ -72,6 +73,9 @@ func (w *waitingRoom) quarantine(key string, offset int64) {
 func (w *waitingRoom) execute(cmd Command, commit bool, treat func(recipient string, n Notice, rec *kgo.Record) (bool, error)) (*released, error) {
 	w.t.Helper()
 	cmd.Topic, cmd.Partition = "cdc.shop.customers", 3
+	if w.sent++; cmd.Offset == 0 {
+		cmd.Offset = 100 + w.sent // a command of its own
+	}
 	job, err := w.rel.prepare(w.t.Context(), cmd, roomAt)
 	if err != nil {
 		w.t.Fatal(err)
@@ -196,6 +200,56 @@ func TestReleaseInSteps(t *testing.T) {
 		t.Errorf("got %v", all)
 	}
 	w.wantParked(w.parkedKey("partner", "k"))
+}
+
+// TestReleasePassesStuckKeys: more stuck records than a transaction takes do not
+// keep the other keys waiting, and the command ends.
+func TestReleasePassesStuckKeys(t *testing.T) {
+	w := newWaitingRoom(t, "k", "k", "k", "l", "m", "l")
+	w.rel.batch = 2
+	refuse := func(_ string, _ Notice, rec *kgo.Record) (bool, error) { return string(rec.Key) != "k", nil }
+	var all []string
+	for step := 0; ; step++ {
+		// An aborted transaction must not leave keys behind as stuck.
+		if _, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 5}, false, refuse); err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 5}, true, refuse)
+		if err != nil || step > 5 {
+			t.Fatalf("step %d: %v", step, err)
+		}
+		all = append(all, w.got...)
+		if out.Done {
+			if out.Stuck != 1 {
+				t.Errorf("%d stuck keys, want 1", out.Stuck)
+			}
+			break
+		}
+	}
+	if want := []string{"analytics l 3", "analytics m 4", "analytics l 5"}; !slices.Equal(all, want) {
+		t.Errorf("got %v, want %v", all, want)
+	}
+	w.wantParked(w.parkedKey("analytics", "k"), w.parkedKey("partner", "k"), w.parkedKey("partner", "l"), w.parkedKey("partner", "m"))
+	out, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 6}, true, accept)
+	if err != nil || out.Records != 2 {
+		t.Errorf("the next command: %+v, %v; want it to try the stuck key again", out, err)
+	}
+}
+
+// TestReleaseIsBoundedInBytes: large records go in more transactions.
+func TestReleaseIsBoundedInBytes(t *testing.T) {
+	j := &releaseJob{r: &releaser{batch: releaseBatch}}
+	for i := range 10 {
+		j.records = append(j.records, waiting{notice: Notice{Offset: int64(9 - i)}, rec: &kgo.Record{Value: make([]byte, 1000)}})
+	}
+	j.cut(10, 3500)
+	if len(j.records) != 3 || !j.more || j.bytes != 3000 || j.records[2].notice.Offset != 2 {
+		t.Errorf("kept %d records of %d bytes, more %v", len(j.records), j.bytes, j.more)
+	}
+	j.cut(10, 1)
+	if len(j.records) != 1 || j.bytes != 1000 {
+		t.Errorf("kept %d records: one that is too large goes alone", len(j.records))
+	}
 }
 
 // TestReleaseIsRolledBack: an aborted release leaves everything as it was.

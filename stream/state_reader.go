@@ -68,10 +68,11 @@ func (r *committedReader) readPartition(ctx context.Context, partition int32, en
 	var (
 		leader leaderOf
 		moved  = time.Now()
+		why    = errHeldBack
 	)
 	for r.from[partition] < end {
 		if time.Since(moved) > r.patience {
-			return errHeldBack
+			return why
 		}
 		if err := r.locate(ctx, partition, &leader); err != nil {
 			return err
@@ -81,13 +82,13 @@ func (r *committedReader) readPartition(ctx context.Context, partition int32, en
 			if !retryFetch(err) {
 				return err
 			}
-			leader = leaderOf{}
+			leader, why = leaderOf{}, err
 			if err := pause(ctx, fetchWait); err != nil {
 				return err
 			}
 			continue
 		}
-		if got.next > r.from[partition] {
+		if why = errHeldBack; got.next > r.from[partition] {
 			moved = time.Now()
 		}
 		if err := r.take(partition, end, got, fn); err != nil {
