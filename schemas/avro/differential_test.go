@@ -145,7 +145,7 @@ func (j *job) drawOne(i int, l *schemas.Leaf) *action {
 // where is a place in the generated value: the path the codec must give it.
 type where struct {
 	path string
-	open map[*gtype]string // enclosing records: the path of their contents
+	open map[*gtype]where // enclosing records, and the place of their contents
 }
 
 func (w where) step(name string) where {
@@ -157,11 +157,12 @@ func (w where) step(name string) where {
 }
 
 func (w where) enter(t *gtype) where {
-	open := map[*gtype]string{t: w.path}
+	open := map[*gtype]where{}
 	for k, v := range w.open {
 		open[k] = v
 	}
 	w.open = open
+	open[t] = w // which leads to open itself, so a reference back sees what t sees
 	return w
 }
 
@@ -214,9 +215,8 @@ func (j *job) unchanged(t *gtype, v *gval, w where) any {
 	case "ref":
 		return j.unchanged(t.target, v, w)
 	case "record":
-		if path, ok := w.open[t]; ok { // back to an enclosing record: its leaves
-			w.path = path
-			return j.record(t, v, w)
+		if back, ok := w.open[t]; ok { // back to an enclosing record: its leaves
+			return j.record(t, v, back)
 		}
 		return j.record(t, v, w.enter(t))
 	case "array":
