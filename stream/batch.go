@@ -318,6 +318,10 @@ func (b *batch) flush(ctx context.Context) error {
 	b.frames.Frames(emit)
 	b.releases.Frames(emit)
 	b.w.r.at("flush")
+	// Not kgo.RecordDeliveryTimeout: it counts from the record's timestamp, which
+	// is the input's and may be years old.
+	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
+	defer cancel()
 	if err := b.w.sess.Client().Flush(ctx); err != nil {
 		return err
 	}

@@ -217,14 +217,18 @@ func (g *rig) check() *streamtest.Report {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	dec, err := streamtest.NewDecoder(g.c.RegistryURL())
+	url := g.c.RegistryURL()
+	if g.cfg.Sources[0].Encoding == EncodingJSON {
+		url = ""
+	}
+	dec, err := streamtest.NewDecoder(url)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	c := &streamtest.Check{Ledger: g.shop.Ledger, Decoder: dec, Quarantine: InternalNames(g.cfg.Name).Quarantine,
 		Recipients: []streamtest.Recipient{
 			{Name: "analytics", Prefix: "clean.analytics.shop."},
-			{Name: "partner", Prefix: "clean.partner.shop.", Keep: func(i *streamtest.Image) bool { return i.Country == "CN" }},
+			{Name: "partner", Prefix: "clean.partner.shop.", Partial: true, Keep: func(i *streamtest.Image) bool { return i.Country == "CN" }},
 		}}
 	rep, err := c.Run(ctx, g.c.Client)
 	if err != nil {

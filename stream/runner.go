@@ -96,6 +96,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	err = r.runWorkers(ctx, cancel)
 	cancel()
+	// A record that is under way to a broker that is gone cannot be given up by
+	// its context, only by its client.
+	r.adm.Close()
 	background.Wait()
 	return err
 }

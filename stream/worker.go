@@ -90,17 +90,37 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		w.r.metrics.recreated.WithLabelValues(reason(err)).Inc()
 		w.log.Warn("session dropped; going on from the offsets the broker holds", "reason", reason(err))
-		sleep(ctx, backoffFor(err, len(recreated)))
+		sleep(ctx, time.Duration(len(recreated))*200*time.Millisecond)
 	}
 }
 
-// backoffFor waits out a session after a fenced producer: otherwise two
-// holders of one slot would fence each other for ever (reliability R5).
-func backoffFor(err error, n int) time.Duration {
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
-		return sessionTimeout
+// producerFenced reports whether somebody took over our transactional id.
+func producerFenced(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}
+
+// awaitFence finds out who fenced our producer: a second holder of the slot
+// joins the group in our place within a session, and then we must not come
+// back; otherwise it was the broker's timeout, and we may. What is polled
+// meanwhile is not treated; without this wait two holders would fence each
+// other for ever (contract 1, reliability R5).
+func (w *worker) awaitFence(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	defer cancel()
+	for ctx.Err() == nil && !w.r.killed.Load() {
+		w.r.beat(w.n)
+		fetches := w.sess.PollRecords(ctx, 1)
+		var fenced error
+		fetches.EachError(func(_ string, _ int32, err error) {
+			if errors.Is(err, kerr.FencedInstanceID) {
+				fenced = &Fenced{Name: w.r.cfg.Name, Slot: w.r.cfg.Slot, ID: w.id}
+			}
+		})
+		if fenced != nil {
+			return fenced
+		}
 	}
-	return time.Duration(n) * 200 * time.Millisecond
+	return cause
 }
 
 // session opens a client and steps until something ends it.
@@ -111,7 +131,11 @@ func (w *worker) session(ctx context.Context) error {
 	defer w.close()
 	for ctx.Err() == nil && !w.r.killed.Load() {
 		w.r.beat(w.n)
-		if err := w.step(ctx); err != nil {
+		err := w.step(ctx)
+		if producerFenced(err) {
+			err = w.awaitFence(ctx, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -137,7 +161,7 @@ func (w *worker) open(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !waitable(err) || ctx.Err() != nil {
+		if !waitable(err) || ctx.Err() != nil || w.r.killed.Load() {
 			w.close()
 			return err
 		}
@@ -175,7 +199,7 @@ func (w *worker) options() []kgo.Opt {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.AdjustFetchOffsetsFn(w.adjustOffsets),
 		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeat), kgo.RebalanceTimeout(rebalanceTimeout),
-		kgo.TransactionTimeout(txnTimeout), kgo.RecordDeliveryTimeout(txnTimeout),
+		kgo.TransactionTimeout(txnTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(1<<20), kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.OnPartitionsAssigned(w.onAssigned), kgo.OnPartitionsRevoked(w.onRevoked), kgo.OnPartitionsLost(w.onRevoked),
