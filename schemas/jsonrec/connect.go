@@ -39,7 +39,9 @@ func (b *connectBuilder) place(t *tree) (*place, error) {
 	if b.places++; b.places > schemas.MaxLeaves || t.class != clsObject {
 		return nil, schemas.Fail(schemas.CodeSchema, "")
 	}
-	pl := &place{null: t.get("optional").is("true"), outer: t, doc: t.text("doc")}
+	// A field with a default may be null too: the converter reads the default.
+	def := t.get("default")
+	pl := &place{null: t.get("optional").is("true") || def != nil && def.class != clsNull, outer: t, doc: t.text("doc")}
 	ty, err := b.typ(t)
 	if err != nil {
 		return nil, err
@@ -153,7 +155,10 @@ func (connectEditor) retype(at site, l *schemas.Leaf, ch *schemas.Change, w wire
 	if t == nil {
 		return
 	}
-	t.remove("default")
+	if t.get("default") != nil { // of the old type, and untreated
+		t.remove("default")
+		t.set("optional", rawTree("true"))
+	}
 	if ch.Kind != l.Kind || ch.Kind == schemas.KindDecimal && w.scale != l.Scale {
 		t.remove("name", "version", "parameters")
 		typeName, semantic := connectName(ch.Kind, w)

@@ -130,7 +130,6 @@ func TestConnectDerive(t *testing.T) {
 		change("m{}", schemas.Retype, str), change("m{#}", schemas.Retype, str), change("pairs{#}", schemas.Retype, schemas.KindLong),
 		change("pairs{}.v", schemas.Retype, schemas.KindInstant), change("enum", schemas.Retype, schemas.KindLocal),
 	}}
-	o.Changes[3].Nullable = true
 	o.Changes[5].Scale = 1
 	shape, err := s.Codec.Derive(o)
 	if err != nil {
@@ -231,6 +230,11 @@ func TestConnectNotNull(t *testing.T) {
 	var v schemas.View
 	if err := s.Codec.Scan(&v, []byte(envelope(block, `{"a":null}`)), everything(s)); codeOf(err) != schemas.CodeType {
 		t.Error(err)
+	}
+	block = strings.Replace(block, `"field"`, `"default":"x","field"`, 1)
+	s = mustConnect(t, block)
+	if err := s.Codec.Scan(&v, []byte(envelope(block, `{"a":null}`)), everything(s)); err != nil {
+		t.Errorf("null for a default: %v", err)
 	}
 }
 

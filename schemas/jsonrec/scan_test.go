@@ -113,6 +113,7 @@ func TestScanFailures(t *testing.T) {
 		{"a byte after the end", "a", "{\"a\":1}\x00", "trailing_data (byte 7)"},
 		{"lone surrogate", "a", `{"a":"\ud800x"}`, "invalid_utf8 at a (byte 6)"},
 		{"lone second half", "a", `{"a":"\udc00"}`, "invalid_utf8 at a (byte 6)"},
+		{"second halves", "a", `{"a":"\udc00\udc00"}`, "invalid_utf8 at a (byte 6)"},
 		{"half and another escape", "a", `{"a":"\ud800\u0041"}`, "invalid_utf8 at a (byte 6)"},
 		{"bad UTF-8 in a name", "a", "{\"\xff\":1}", "invalid_utf8 (byte 2)"},
 		{"overlong UTF-8", "a", "{\"a\":\"\xc0\xaf\"}", "invalid_utf8 at a (byte 6)"},
@@ -137,7 +138,6 @@ func TestScanFailures(t *testing.T) {
 		{"scalar at the root", "a", `7`, "wrong_type (byte 0)"},
 		{"object at a scalar root", "", `{"secret":1}`, "wrong_type (byte 0)"},
 		{"too deep", "a", `{"u":` + strings.Repeat("[", deep) + strings.Repeat("]", deep) + `}`, fmt.Sprintf("too_deep (byte %d)", deep+4)},
-		{"too deep, declared", "x", strings.Repeat(`{"x":`, deep+1), "wrong_type at x (byte 5)"},
 		{"endless opening", "a", `{"u":` + strings.Repeat("[", 1<<20), fmt.Sprintf("too_deep (byte %d)", deep+4)},
 		{"endless opening of objects", "a", `{"u":` + strings.Repeat(`{"":`, 1<<20), fmt.Sprintf("too_deep (byte %d)", deep*4+1)},
 	} {
@@ -164,6 +164,26 @@ func TestDepthLimit(t *testing.T) {
 	}
 	n := schemas.MaxDepth - 1
 	if err := scanAnything(t, []byte(strings.Repeat("[", n)+strings.Repeat("]", n))); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeclaredDepth: recursion in a schema ends too, and siblings do not count.
+func TestDeclaredDepth(t *testing.T) {
+	s := mustSchema(t, `{"type":"object","properties":{"x":{"type":"array","items":{"$ref":"#"}}}}`)
+	var v schemas.View
+	n := schemas.MaxDepth / 2 // each step is an object and an array
+	for _, c := range []struct {
+		steps int
+		want  schemas.Code
+	}{{n - 1, ""}, {n, schemas.CodeTooDeep}, {1 << 16, schemas.CodeTooDeep}} {
+		src := strings.Repeat(`{"x":[`, c.steps) + "{}" + strings.Repeat("]}", c.steps)
+		if got := codeOf(s.Codec.Scan(&v, []byte(src), everything(s))); got != c.want {
+			t.Errorf("%d steps: %q", c.steps, got)
+		}
+	}
+	wide := `{"x":[{}` + strings.Repeat(`,{"x":[]}`, 1000) + `]}`
+	if err := s.Codec.Scan(&v, []byte(wide), everything(s)); err != nil {
 		t.Error(err)
 	}
 }
@@ -273,5 +293,32 @@ func TestNoAllocations(t *testing.T) {
 	run()
 	if n := testing.AllocsPerRun(100, run); n != 0 {
 		t.Errorf("%v allocations a record", n)
+	}
+}
+
+// TestExtendTwice: what was learned before stays, and s itself does not change.
+func TestExtendTwice(t *testing.T) {
+	s := declare(t, "a")
+	one, err := Extend(s, [][]string{{"u"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Extend(one, [][]string{{"v", "[]"}, {"u"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v schemas.View
+	src := []byte(`{"u":1,"v":[2],"a":3}`)
+	if err := two.Codec.Scan(&v, src, everything(two)); err != nil {
+		t.Error(err)
+	}
+	if err := one.Codec.Scan(&v, src, everything(one)); codeOf(err) != schemas.CodeUndeclared {
+		t.Error(err)
+	}
+	if len(s.Leaves) != 1 || len(one.Leaves) != 2 || len(two.Leaves) != 4 {
+		t.Error(len(s.Leaves), len(one.Leaves), len(two.Leaves))
+	}
+	if _, err := Extend(&schemas.Schema{}, nil); codeOf(err) != schemas.CodeUnsupported {
+		t.Error(err)
 	}
 }

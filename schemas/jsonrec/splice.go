@@ -15,7 +15,7 @@ func (c *codec) Splice(dst []byte, v *schemas.View, sh schemas.Shape, edits []sc
 	if !ok {
 		return dst, schemas.Fail(schemas.CodeUnsupported, "")
 	}
-	w := writer{dst: dst, src: v.Src, tail: -1}
+	w := writer{dst: dst, src: v.Src}
 	block := len(v.Src)
 	if c.block != nil {
 		block = int(v.Aux[0])
@@ -62,7 +62,6 @@ func (c *codec) Splice(dst []byte, v *schemas.View, sh schemas.Shape, edits []sc
 type writer struct {
 	dst, src []byte
 	pos      int
-	tail     int // where the comma after the last cut member stood, -1 when it had none
 }
 
 func (w *writer) upTo(p int) {
@@ -81,12 +80,10 @@ func (w *writer) replaceBlock(at int, old, block []byte) {
 // last member of an object goes with the comma before it instead, which is
 // still the last byte written when the member before it is cut too.
 func (w *writer) cut(lead, tail int) {
-	if lead != w.tail || w.pos != lead+1 {
-		w.upTo(lead + 1)
-	}
-	w.pos, w.tail = tail+1, tail
+	w.upTo(lead + 1)
+	w.pos = tail + 1
 	if w.src[tail] != ',' {
-		w.pos, w.tail = tail, -1
+		w.pos = tail
 		if last := len(w.dst) - 1; w.dst[last] == ',' {
 			w.dst = w.dst[:last]
 		}
