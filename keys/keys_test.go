@@ -316,7 +316,7 @@ func TestSecretsPrintAsRefs(t *testing.T) {
 			for _, secret := range [][]byte{goldenMaster()[8:16], key[:8]} {
 				for _, form := range []string{
 					string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret)),
-					strings.Trim(fmt.Sprint(secret), "[]"), base64.StdEncoding.EncodeToString(secret)[:8],
+					strings.Trim(fmt.Sprintf("%d", secret), "[]"), base64.StdEncoding.EncodeToString(secret)[:8],
 					strings.Trim(fmt.Sprintf("%#v", secret), "[]byte{}"),
 				} {
 					if strings.Contains(strings.ReplaceAll(text, ref, ""), form) {

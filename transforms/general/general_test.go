@@ -1,6 +1,7 @@
 package general
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -135,8 +136,8 @@ func TestValuesThatDoNotFit(t *testing.T) {
 		{transforms.Args{"date": "decade"}, schemas.KindDate, string(schemas.AppendDate(nil, -1<<63)), schemas.CodeType},
 	} {
 		got, err := appendTo(t, c.args, c.kind, c.in)
-		e, ok := err.(*schemas.Error)
-		if !ok || e.Code != c.code {
+		var e *schemas.Error
+		if !errors.As(err, &e) || e.Code != c.code {
 			t.Errorf("%v %.30q: %.30q %v, want %s", c.args, c.in, got, err, c.code)
 		}
 	}

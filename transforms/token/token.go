@@ -199,7 +199,7 @@ func (t *Token) Append(dst, src []byte, f *transforms.Field) ([]byte, error) {
 }
 
 // seal makes a token's 120 bits of the MAC; it uses mac as scratch. A MAC is
-// 32 bytes, so both blocks have room.
+// 32 bytes, so the block has room.
 func (t *Token) seal(mac []byte) (raw [rawBytes]byte) {
 	copy(raw[:], mac[:macBytes])
 	block := mac[:blockSize]
@@ -209,12 +209,14 @@ func (t *Token) seal(mac []byte) (raw [rawBytes]byte) {
 	return raw
 }
 
-// encode writes 3 × 40 bits as 3 × 8 characters.
+// encode writes five bits a character, the first bits first; 120 leave no rest.
 func encode(dst []byte, raw [rawBytes]byte) []byte {
-	for i := 0; i < rawBytes; i += 5 {
-		v := uint64(raw[i])<<32 | uint64(raw[i+1])<<24 | uint64(raw[i+2])<<16 | uint64(raw[i+3])<<8 | uint64(raw[i+4])
-		for shift := 35; shift >= 0; shift -= 5 {
-			dst = append(dst, alphabet[v>>shift&31])
+	var bits uint16
+	have := 0
+	for _, b := range raw {
+		bits, have = bits<<8|uint16(b), have+8
+		for ; have >= 5; have -= 5 {
+			dst = append(dst, alphabet[bits>>(have-5)&31])
 		}
 	}
 	return dst

@@ -33,7 +33,7 @@ type Case struct {
 // gives a result or an error with a code.
 func hostile() []string {
 	return []string{"", " ", "\x00", "\xff\xfe", "a\xc3", "\xed\xa0\x80", strings.Repeat("长", 1<<18), strings.Repeat("9", 1<<20),
-		"-", "1e999999999", "NaN", "2024-02-30", "@", "a@b", "‮abc", "👩‍👩‍👧", "é", "�"}
+		"-", "1e999999999", "NaN", "2024-02-30", "@", "a@b", "\u202eabc", "👩‍👩‍👧", "é", "�"}
 }
 
 // Env is an environment with a fresh ring.
