@@ -15,8 +15,7 @@ import (
 // restartAfter is how long a supervisor takes to start a dead process again.
 const restartAfter = 500 * time.Millisecond
 
-// recovery is how long after a kill all that waited at that moment had been
-// delivered.
+// recovery is how long after a kill all that waited had been delivered.
 type recovery struct {
 	took time.Duration
 	err  error
@@ -84,8 +83,8 @@ func (c *crew) kill(slot int) {
 }
 
 // recover starts a killed worker again, as a supervisor does, and measures how
-// long it takes until the group has committed everything that stood in the
-// topics at the kill. live is the workers' context.
+// long after the kill everything is delivered that came in until the restart.
+// live is the workers' context.
 func (c *crew) recover(live context.Context, slot int, cl *kgo.Client, topics []string) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(live, drainTime)
@@ -94,21 +93,23 @@ func (c *crew) recover(live context.Context, slot int, cl *kgo.Client, topics []
 	c.mu.Unlock()
 	c.jobs.Go(func() {
 		defer cancel()
-		drained := make(chan error, 1)
-		go func() { // at once: the ends are those of the kill
-			drained <- streamtest.WaitDrained(ctx, cl, stream.InternalNames(pipeline).Group, topics...)
-		}()
 		select {
 		case <-ctx.Done():
 		case <-time.After(restartAfter):
 		}
-		if err := c.start(live, slot); err != nil {
+		// What has come in meanwhile, for the dead worker's partitions too, is what
+		// must be delivered.
+		drained := make(chan error, 1)
+		go func() {
+			drained <- streamtest.WaitDrained(ctx, cl, stream.InternalNames(pipeline).Group, topics...)
+		}()
+		err := c.start(live, slot)
+		if err != nil {
 			cancel()
 			<-drained
-			c.recovered <- recovery{err: err}
-			return
+		} else {
+			err = <-drained
 		}
-		err := <-drained
 		c.recovered <- recovery{time.Since(begin), err}
 	})
 }

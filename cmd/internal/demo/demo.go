@@ -58,6 +58,7 @@ const (
 	workers    = 2
 	partitions = 3
 	drainTime  = 60 * time.Second
+	settleTime = 300 * time.Millisecond
 )
 
 func (o *Options) defaults() error {
@@ -111,8 +112,10 @@ type show struct {
 
 	produced int
 	altered  bool
-	killed   int
+	killed   int           // how many times
 	recovery time.Duration // the longest
+	epoch    int32         // of the group when it was last looked at, -1: not stable
+	since    time.Time     // when that epoch was first seen
 }
 
 // Run runs the demo and judges it. It ends by itself after Events records, or
@@ -227,10 +230,32 @@ func (s *show) play(ctx context.Context) error {
 	return nil
 }
 
-// pace is the records a second: an endless demo slows down, because its broker
-// keeps everything in memory.
+// toKill says that it is time for the kill.
+func (s *show) toKill() bool {
+	_, killAt := s.o.scenes()
+	return s.killed == 0 && s.produced >= killAt
+}
+
+// settled reports whether every partition has had its worker for a while: a
+// kill while the group still forms would show how long a group takes to form.
+func (s *show) settled() bool {
+	g := s.cluster.Kafka.GroupInfo(stream.InternalNames(pipeline).Group)
+	if g == nil || g.State != "Stable" || len(g.Members) != workers || g.NumAssigned() != partitions*len(s.shop.Topics()) {
+		s.epoch = -1
+		return false
+	}
+	if g.Epoch != s.epoch {
+		s.epoch, s.since = g.Epoch, time.Now()
+	}
+	return time.Since(s.since) > settleTime
+}
+
+// pace is the records a second. The stream waits for a kill that is due.
+// An endless demo slows down, because its broker keeps everything in memory.
 func (s *show) pace() float64 {
 	switch {
+	case s.toKill():
+		return 0
 	case s.o.Rate < 0:
 		return 20 * 500
 	case s.o.Events == 0 && s.produced > 3_000:
@@ -258,8 +283,7 @@ func (s *show) produce(ctx context.Context, n int) error {
 
 // happen kills a worker when it is time, and breaks what was asked to break.
 func (s *show) happen(ctx context.Context) error {
-	_, killAt := s.o.scenes()
-	if s.killed == 0 && s.produced >= killAt {
+	if s.toKill() && s.settled() {
 		if s.o.Break == BreakDouble {
 			if err := s.doubleOne(ctx); err != nil {
 				return err

@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -137,7 +139,7 @@ func opWord(op byte) (word, style string) {
 	return "tombstone", dim
 }
 
-const labelColumns = 13
+const labelColumns = 15
 
 // event shows one event: a line a column of its table, raw and each copy side
 // by side.
@@ -334,11 +336,15 @@ func (s *screen) summary(sum *Summary) {
 }
 
 func (s *screen) facts(sum *Summary) []string {
-	codes := make([]string, 0, len(sum.Quarantined))
-	for c, n := range sum.Quarantined {
-		codes = append(codes, fmt.Sprintf("%s %s", c, thousands(n)))
+	codes := slices.SortedFunc(maps.Keys(sum.Quarantined), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sum.Quarantined[b], sum.Quarantined[a]), strings.Compare(a, b))
+	})
+	for i, c := range codes {
+		codes[i] = fmt.Sprintf("%s %s", c, thousands(sum.Quarantined[c]))
+		if c == "parked" {
+			codes[i] += " (same key as one of those)"
+		}
 	}
-	slices.Sort(codes)
 	out := []string{}
 	if len(codes) > 0 {
 		out = append(out, "  why quarantined   "+strings.Join(codes, ", "))

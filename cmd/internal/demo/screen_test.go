@@ -110,7 +110,7 @@ func TestSummaryScreen(t *testing.T) {
 	(&screen{out: &b, width: 80, color: true}).summary(sum)
 	atMost80(t, b.String())
 	text := ansi.ReplaceAllString(b.String(), "")
-	for _, w := range []string{"events in 12,345", "12,000       8,000", "parked 5, undecided 340", "after 1.3 s", "NOT exactly once", "LEAKED", "3 found"} {
+	for _, w := range []string{"events in 12,345", "12,000       8,000", "undecided 340, parked 5 (", "after 1.3 s", "NOT exactly once", "LEAKED", "3 found"} {
 		if !strings.Contains(text, w) {
 			t.Errorf("no %q in\n%s", w, text)
 		}
