@@ -18,7 +18,8 @@
 //
 // Where a value is of a type that its place does not declare, the scan fails
 // with CodeType: an object under a name declared as a scalar may hold anything.
-// That holds for empty objects and arrays too.
+// That holds for empty objects and arrays too, and for null where the schema
+// does not allow it; without a schema every value may be null.
 package jsonrec
 
 import (

@@ -122,6 +122,10 @@ func (l *lexer) str(p int) (end int, escaped bool) {
 // runes checks a run of non-ASCII characters.
 func (l *lexer) runes(p int) int {
 	for p < len(l.src) && l.src[p] >= utf8.RuneSelf {
+		if threeBytes(l.src, p) {
+			p += 3
+			continue
+		}
 		r, n := utf8.DecodeRune(l.src[p:])
 		if r == utf8.RuneError && n == 1 {
 			return l.fail(schemas.CodeUTF8, p)
@@ -129,6 +133,16 @@ func (l *lexer) runes(p int) int {
 		p += n
 	}
 	return p
+}
+
+// threeBytes: a character of three bytes stands at p, one of those (all of
+// Chinese among them) whose second byte may be any continuation byte.
+func threeBytes(src []byte, p int) bool {
+	if p+2 >= len(src) {
+		return false
+	}
+	c := src[p]
+	return c > 0xE0 && c < 0xF0 && c != 0xED && src[p+1]&0xC0 == 0x80 && src[p+2]&0xC0 == 0x80
 }
 
 // escape checks one escape sequence, or two that are a surrogate pair.

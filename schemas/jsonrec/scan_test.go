@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -320,5 +321,22 @@ func TestExtendTwice(t *testing.T) {
 	}
 	if _, err := Extend(&schemas.Schema{}, nil); codeOf(err) != schemas.CodeUnsupported {
 		t.Error(err)
+	}
+}
+
+// TestUTF8 tries sequences around every border of the encoding.
+func TestUTF8(t *testing.T) {
+	borders := []byte{'x', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff}
+	s := declare(t, "")
+	var v schemas.View
+	for lead := 0x80; lead <= 0xff; lead++ {
+		for i := range len(borders) * len(borders) * len(borders) {
+			n := len(borders)
+			text := []byte{byte(lead), borders[i%n], borders[i/n%n], borders[i/n/n]}
+			err := s.Codec.Scan(&v, []byte(`"`+string(text)+`"`), everything(s))
+			if (err == nil) != utf8.Valid(text) {
+				t.Fatalf("% x: %v", text, err)
+			}
+		}
 	}
 }
