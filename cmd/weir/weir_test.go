@@ -32,12 +32,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"mode":  mode,
-			"shop":  copyShop,
+			"exits":   exits,
+			"mode":    mode,
+			"shop":    copyShop,
+			"cluster": startServer, "drained": drained, "judged": judged,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CANARY", "canary-hunter2")
+			e.Values[serverKey{}] = &server{}
 			return nil
 		},
 	})

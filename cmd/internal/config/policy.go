@@ -9,10 +9,6 @@ import (
 	"weir/transforms/all"
 )
 
-// notBuilt are treatments that the policy format names and a later release
-// brings.
-func notBuilt() []string { return []string{"fpe", "seal", "fake", "vault"} }
-
 // readFiles reads the schemas and the taxonomy that the policy names.
 func (c *Config) readFiles() {
 	for i := range c.File.Sources {
@@ -94,7 +90,7 @@ func (c *Config) recipient(i int) transforms.Recipient {
 
 // lint asks transforms what it can say without a schema.
 func (c *Config) lint() {
-	for _, p := range transforms.Lint(c.Policy, all.Kinds(), notBuilt(), c.env.now()) {
+	for _, p := range transforms.Lint(c.Policy, all.Kinds(), all.NotBuilt(), c.env.now()) {
 		out := c.src.problem(p.Pos, "%s", p.Msg)
 		out.Warning = p.Severity == transforms.SeverityWarning
 		c.problems = append(c.problems, out)
