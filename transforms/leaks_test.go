@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests of this file are named after the 13 leak sites of the README.
@@ -191,6 +192,20 @@ func TestLeakNames(t *testing.T) {
 	for _, text := range []string{next.String(), next.Undecided()[0].Field} {
 		if strings.Contains(text, "secret_139") {
 			t.Errorf("prints a learned name: %s", text)
+		}
+	}
+}
+
+func TestLeakTopicName(t *testing.T) {
+	// A topic's name comes from the source's name alone: a pattern that asks for
+	// anything else is refused.
+	for pattern, want := range map[string]bool{"clean.{schema}.{table}": false, "clean.{table}.{after.name}": true, "clean.{key}": true} {
+		refused := false
+		for _, p := range Lint(policy(t, "recipient a topic="+pattern), fakes(), nil, time.Now()) {
+			refused = refused || p.Code == "topic_pattern" && p.Severity == SeverityError
+		}
+		if refused != want {
+			t.Errorf("%s: refused %v", pattern, refused)
 		}
 	}
 }

@@ -197,8 +197,28 @@ func (l *linter) topics() {
 			continue
 		}
 		first[r.Topic] = r
+		if name := strayPlaceholder(r.Topic); name != "" {
+			l.add(SeverityError, "topic_pattern", r.Pos, "topic of %s: %s is not {schema} or {table}; nothing of a record goes into a topic's name", r.Name, name)
+			continue
+		}
 		if !strings.Contains(r.Topic, "{table}") {
 			l.add(SeverityWarning, "one_topic", r.Pos, "all tables of %s share the topic %s, and their keys may meet", r.Name, r.Topic)
 		}
+	}
+}
+
+// strayPlaceholder is the first part of a topic's pattern that would not come
+// from the source's name.
+func strayPlaceholder(pattern string) string {
+	for rest := pattern; ; {
+		_, after, ok := strings.Cut(rest, "{")
+		if !ok {
+			return ""
+		}
+		name, tail, _ := strings.Cut(after, "}")
+		if name != "schema" && name != "table" {
+			return "{" + name + "}"
+		}
+		rest = tail
 	}
 }

@@ -102,6 +102,10 @@ func TestRowsTombstonesGo(t *testing.T) {
 func TestRowsWithoutKeyHaveNoTombstone(t *testing.T) {
 	p := schemaless(t, customers(), rowsPolicy)
 	wantCopies(t, p, change("", `{"after":{"country":"US"},"op":"u"}`), `null → {"after":null,"op":"d"}`)
+	d := customers()
+	d.BeforeFull = true
+	p = schemaless(t, d, rowsPolicy)
+	wantCopies(t, p, change("", `{"before":{"country":"CN"},"after":{"country":"US"},"op":"u"}`), `null → {"before":{"country":"CN"},"after":null,"op":"d"}`)
 }
 
 func TestRowsExpressions(t *testing.T) {
