@@ -8,7 +8,7 @@ import (
 
 // maxEmpty bounds the items that take no bytes (nulls, empty records) in one
 // payload: only their count stands in it, so nothing else would bound the loop.
-const maxEmpty = 1 << 20
+const maxEmpty = 1 << 16
 
 // markWords is the size of a block's mark in View.Aux. A mark says which spans
 // stand in a block with a byte size, so that Splice can correct the size:
