@@ -35,13 +35,11 @@ func (k *Kafka) opts() []kgo.Opt {
 	o := []kgo.Opt{
 		kgo.SeedBrokers(k.Brokers...),
 		kgo.ClientID("weir"),
+		kgo.Dialer(newNetwork(k.TLS).dial), // a process puts its own in its place: see network
 		kgo.MaxDecompressBatchBytes(maxDecompress),
 		kgo.RequestTimeoutOverhead(requestTimeout),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(30 * time.Second),
-	}
-	if k.TLS != nil {
-		o = append(o, kgo.DialTLSConfig(k.TLS.Clone()))
 	}
 	if m := k.SASL.mechanism(); m != nil {
 		o = append(o, kgo.SASL(m))
