@@ -125,7 +125,7 @@ func (p *Plan) decides(kind sideKind, steps []string) bool {
 
 // DeclaredPaths are what a policy declares of a JSON topic without a schema:
 // the fields that a catalog entry or a field rule names in full, and for values
-// the envelope. A key may have any of the fields: which ones it has, nobody
+// the envelope and what `rows` reads. A key may have any of the fields: which ones it has, nobody
 // declared.
 func DeclaredPaths(p *Policy, d Dataset, isKey bool) []jsonrec.Path {
 	out := newPathSet()
@@ -138,6 +138,13 @@ func DeclaredPaths(p *Policy, d Dataset, isKey bool) []jsonrec.Path {
 			continue
 		}
 		out.column(&d, splitPath(rest), isKey)
+	}
+	for i := range p.Recipients {
+		if r := &p.Recipients[i]; r.Rows != "" && d.Events == EventsRows && !isKey {
+			if f, err := compileRows(r); err == nil { // Lint and Compile say what is wrong with it
+				out.rows(&d, f.root, nil)
+			}
+		}
 	}
 	return out.list
 }
@@ -194,6 +201,18 @@ func (s *pathSet) column(d *Dataset, steps []string, isKey bool) {
 		s.add(schemas.KindAny, append([]string{stepAfter}, steps...)...)
 	default:
 		s.add(schemas.KindAny, steps...)
+	}
+}
+
+// rows declares the innermost fields that an expression reads.
+func (s *pathSet) rows(d *Dataset, n *rowNode, at []string) {
+	for _, f := range n.fields {
+		steps := append(at[:len(at):len(at)], f.name)
+		if len(f.fields) == 0 {
+			s.column(d, steps, false)
+			continue
+		}
+		s.rows(d, f, steps)
 	}
 }
 

@@ -94,6 +94,14 @@ func TestRowsOutsideNeverLeaves(t *testing.T) {
 	}
 }
 
+// TestRowsDeclareTheirFields: what an expression reads is there to be read,
+// although nobody classified it; it is still not sent.
+func TestRowsDeclareTheirFields(t *testing.T) {
+	p := schemaless(t, customers(), "recipient a unknown=drop rows=after.country == 'CN' && after.deep.x > 1")
+	wantCopies(t, p, change("", `{"op":"c","after":{"country":"CN","deep":{"x":2}}}`), `null → {"op":"c","after":{}}`)
+	wantCopies(t, p, change("", `{"op":"c","after":{"country":"US","deep":{"x":2}}}`), `filtered rows`)
+}
+
 func TestRowsTombstonesGo(t *testing.T) {
 	p := schemaless(t, customers(), rowsPolicy)
 	wantCopies(t, p, change(`{"id":1}`, ""), `{"id":1} → null`)
