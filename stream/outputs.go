@@ -117,7 +117,7 @@ func applyRaced(ctx context.Context, adm *kadm.Client, changes []TopicChange) er
 			return fmt.Errorf("topic %s: %s: %w", changes[i].Topic, changes[i].Action, err)
 		}
 	}
-	return nil
+	return awaitTopics(ctx, adm, changes)
 }
 
 // raise gives an output as many partitions as its source has grown to

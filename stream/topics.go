@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -185,7 +186,30 @@ func applyTopics(ctx context.Context, adm *kadm.Client, changes []TopicChange) e
 			return fmt.Errorf("topic %s: %s: %w", changes[i].Topic, changes[i].Action, err)
 		}
 	}
-	return nil
+	return awaitTopics(ctx, adm, changes)
+}
+
+// awaitTopics waits until the brokers' metadata shows what was applied: a
+// topic is created before every broker knows of it.
+func awaitTopics(ctx context.Context, adm *kadm.Client, changes []TopicChange) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for {
+		all, err := adm.ListTopics(ctx)
+		if err != nil {
+			return &Gone{What: "broker", Err: err}
+		}
+		seen := 0
+		for i := range changes {
+			if d, ok := all[changes[i].Topic]; ok && d.Err == nil && int32(len(d.Partitions)) >= changes[i].Partitions {
+				seen++
+			}
+		}
+		if seen == len(changes) {
+			return nil
+		}
+		sleep(ctx, 50*time.Millisecond)
+	}
 }
 
 func applyTopic(ctx context.Context, adm *kadm.Client, c *TopicChange) error {
