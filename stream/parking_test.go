@@ -46,19 +46,24 @@ func TestParking(t *testing.T) {
 func TestParkingDrop(t *testing.T) {
 	p := newParking("shop")
 	at := InputPartition{7, 3}
-	p.load(newState(), at)
+	st := newState()
+	st.Parked[parkedKey("analytics", 2)] = 1
+	p.load(st, at)
 	p.load(newState(), InputPartition{7, 4})
 	other := ParkedKey{"analytics", 7, 4, KeyHash{1}}
+	p.unpark(parkedKey("analytics", 2))
 	p.park(parkedKey("analytics", 1), 1)
 	p.park(other, 1)
 	p.drop(at)
 	if p.any(at) || p.parked(parkedKey("analytics", 1)) {
 		t.Error("a revoked partition's keys are kept")
 	}
+	p.load(newState(), at) // it comes back, released by another owner meanwhile
 	p.rollback()
 	if p.any(at) || p.parked(other) {
 		t.Error("rollback brought them back, or missed the other partition's")
 	}
+	p.drop(at)
 	defer func() {
 		if recover() == nil {
 			t.Error("a partition that is not loaded was parked in")

@@ -208,10 +208,11 @@ func TestReleasePassesStuckKeys(t *testing.T) {
 	w := newWaitingRoom(t, "k", "k", "k", "l", "m", "l")
 	w.rel.batch = 2
 	refuse := func(_ string, _ Notice, rec *kgo.Record) (bool, error) { return string(rec.Key) != "k", nil }
+	refuseAll := func(string, Notice, *kgo.Record) (bool, error) { return false, nil }
 	var all []string
 	for step := 0; ; step++ {
 		// An aborted transaction must not leave keys behind as stuck.
-		if _, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 5}, false, refuse); err != nil {
+		if _, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 5}, false, refuseAll); err != nil {
 			t.Fatal(err)
 		}
 		out, err := w.execute(Command{Kind: CommandRelease, Recipient: "analytics", Offset: 5}, true, refuse)

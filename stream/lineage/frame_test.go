@@ -5,11 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"weir/schemas"
 	"weir/transforms"
 )
 
@@ -190,6 +193,22 @@ func TestParseFrameRefuses(t *testing.T) {
 	if _, err := ParseFrame(append(bytes.Clone(good), 0)); !errors.Is(err, ErrFrame) {
 		t.Error("trailing byte accepted")
 	}
+	for from, to := range map[string]string{
+		"09616e616c7974696373020204": "09616e616c7974696373020104", // a run too short: an offset without a fate
+		"09616e616c79746963730202":   "09616e616c79746963730203",   // a run too long
+		"04726f7773":                 "04524f5753",                 // a code that is none: ROWS
+	} {
+		bad, err := hex.DecodeString(strings.Replace(hex.EncodeToString(good), from, to, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(bad, good) {
+			t.Fatalf("%s does not stand in the frame", from)
+		}
+		if _, err := ParseFrame(bad); !errors.Is(err, ErrFrame) {
+			t.Errorf("%s for %s: got %v", to, from, err)
+		}
+	}
 	huge := []byte{1, 1, 1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f} // 4 billion spans in ten bytes
 	if n := testing.AllocsPerRun(10, func() { _, _ = ParseFrame(huge) }); n > 5 {
 		t.Errorf("%v allocations for a hostile count", n)
@@ -212,6 +231,18 @@ func TestFrameIsSmall(t *testing.T) {
 	}
 	if n := len(one(t, b)); n > 48 {
 		t.Errorf("%d bytes for 10,000 records, want at most 48", n)
+	}
+}
+
+// TestCodesAreOfOneTransaction: their number is bounded in a frame, not in a
+// worker's life.
+func TestCodesAreOfOneTransaction(t *testing.T) {
+	b := NewBuilder(1, []string{"a"})
+	for i := range 2 * maxCodes {
+		if err := b.Add(1, 1, int64(i), []Fate{{Fate: transforms.Filtered, Code: schemas.Code(fmt.Sprint("c", i))}}); err != nil {
+			t.Fatal(err)
+		}
+		b.Reset()
 	}
 }
 
