@@ -68,7 +68,13 @@ func (p *program) runPipeline(ctx context.Context, paths []string, slot, workers
 	}
 	ctx, stop := drainOnSignal(ctx, scfg.Log)
 	defer stop()
-	return p.engine.run(ctx, scfg)
+	if err := p.engine.run(ctx, scfg); err != nil {
+		code := classify(err)
+		scfg.Log.Error("stopped", "text", err.Error(), "exit", code)
+		return failed(code)
+	}
+	scfg.Log.Info("stopped")
+	return nil
 }
 
 // reloading logs refusals with code and place; the engine only sees policies

@@ -91,8 +91,23 @@ func (c *Config) recipient(i int) transforms.Recipient {
 // lint asks transforms what it can say without a schema.
 func (c *Config) lint() {
 	for _, p := range transforms.Lint(c.Policy, all.Kinds(), all.NotBuilt(), c.env.now()) {
-		out := c.src.problem(p.Pos, "%s", p.Msg)
-		out.Warning = p.Severity == transforms.SeverityWarning
+		out := c.src.problem(c.closer(p.Pos, string(p.Code)), "%s", p.Msg)
+		out.Code, out.Warning = string(p.Code), p.Severity == transforms.SeverityWarning
 		c.problems = append(c.problems, out)
 	}
+}
+
+// closer is the field of a recipient that a code is about, where transforms
+// knows the recipient only.
+func (c *Config) closer(pos transforms.Pos, code string) transforms.Pos {
+	field := map[string]string{
+		"bad_rows": "rows", "bad_grade": "grade", "until_past": "until", "until_soon": "until",
+		"same_topic": "topic", "topic_pattern": "topic", "one_topic": "topic",
+	}[code]
+	for i := range c.File.Recipients {
+		if at := indexed("recipients", i); field != "" && c.at(at) == pos {
+			return c.at(at + "." + field)
+		}
+	}
+	return pos
 }

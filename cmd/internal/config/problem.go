@@ -15,6 +15,7 @@ type Problem struct {
 	File    string `json:"file"`
 	Line    int    `json:"line,omitempty"`
 	Col     int    `json:"col,omitempty"`
+	Code    string `json:"code,omitempty"` // of transforms, where it is the one who refuses
 	Text    string `json:"text"`
 	Excerpt string `json:"-"` // the line with a caret under it, secrets masked
 	Warning bool   `json:"warning,omitempty"`

@@ -38,9 +38,9 @@ func (c *Config) StreamPolicy() (*stream.Policy, error) {
 
 // Ring opens the key file.
 func (c *Config) Ring() (*keys.Ring, error) {
-	ring, err := keys.Open(c.KeyFile())
+	ring, err := keys.OpenFile(c.KeyFile(), c.File.Profile)
 	if err != nil {
-		return nil, c.refuse("keys.file", "opening the key file: %v", err)
+		return nil, c.refuse("keys.file", "%v", err)
 	}
 	return ring, nil
 }
