@@ -201,7 +201,7 @@ func awaitTopics(ctx context.Context, adm *kadm.Client, changes []TopicChange) e
 		}
 		seen := 0
 		for i := range changes {
-			if d, ok := all[changes[i].Topic]; ok && d.Err == nil && int32(len(d.Partitions)) >= changes[i].Partitions {
+			if d, ok := all[changes[i].Topic]; ok && led(&d) >= changes[i].Partitions {
 				seen++
 			}
 		}
@@ -210,6 +210,17 @@ func awaitTopics(ctx context.Context, adm *kadm.Client, changes []TopicChange) e
 		}
 		sleep(ctx, 50*time.Millisecond)
 	}
+}
+
+// led counts a topic's partitions that have a leader.
+func led(d *kadm.TopicDetail) int32 {
+	n := int32(0)
+	for _, p := range d.Partitions {
+		if p.Err == nil && p.Leader >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func applyTopic(ctx context.Context, adm *kadm.Client, c *TopicChange) error {
