@@ -56,9 +56,9 @@ func command(args []string, all []Benchmark, out, errOut io.Writer) int {
 	}
 	if err != nil {
 		if !errors.Is(err, errUsage) {
-			fmt.Fprintln(errOut, "bench:", err)
+			_, _ = fmt.Fprintln(errOut, "bench:", err)
 		}
-		fmt.Fprint(errOut, usage)
+		_, _ = fmt.Fprint(errOut, usage)
 		return exitUsage
 	}
 	return exitOK
@@ -121,9 +121,9 @@ func list(args []string, all []Benchmark, out io.Writer) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, b := range all {
-		fmt.Fprintf(w, "%s\t%s\n", b.Name, b.About)
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", b.Name, b.About)
 		for _, g := range goalTexts(b.Goals) {
-			fmt.Fprintf(w, "\tgoal: %s\n", g)
+			_, _ = fmt.Fprintf(w, "\tgoal: %s\n", g)
 		}
 	}
 	return w.Flush()

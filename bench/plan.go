@@ -117,7 +117,7 @@ func protect(n int, rec *kgo.Record, key, value *schemas.Schema) (func(int) erro
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "bench.key")
 	if _, err := keys.InitFile(path); err != nil {
 		return nil, err

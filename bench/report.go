@@ -51,9 +51,9 @@ func text(res *Result) string {
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, f := range res.Figures {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t %s\t%s\t\n", f.Role, f.Name, number(f.Value), f.Unit, interval(f))
+		_, _ = fmt.Fprintf(w, "  %s\t%s\t%s\t %s\t%s\t\n", f.Role, f.Name, number(f.Value), f.Unit, interval(f))
 	}
-	w.Flush()
+	_ = w.Flush() // into memory
 	for _, v := range res.Verdicts {
 		fmt.Fprintf(&b, "  %s  %s\n", word(v), v.Goal)
 	}

@@ -64,7 +64,8 @@ func NewShop(o ShopOptions) (*Shop, error) {
 		o.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	s := &Shop{
-		Ledger: &Ledger{}, o: o, rand: rand.New(rand.NewPCG(o.Seed, 0x5eed)), tables: tables(),
+		Ledger: &Ledger{}, o: o, tables: tables(),
+		rand: rand.New(rand.NewPCG(o.Seed, 0x5eed)), //nolint:gosec // made-up data must repeat
 		rows: map[string]map[int64]row{}, order: map[string][]int64{}, people: map[int64]*person{},
 		nextID: map[string]int64{"customers": 1001, "orders": 50001, "payments": 90001}, ids: map[string]schemaIDs{},
 	}
@@ -410,7 +411,7 @@ func (s *Shop) push(table string, id int64, e *Entry, value []byte) {
 	e.Key = fmt.Sprintf("%s/%d", table, id)
 	e.Undeclared = s.altered && table == "customers"
 	h := fnv.New32a()
-	fmt.Fprint(h, e.Key)
+	_, _ = h.Write([]byte(e.Key))
 	e.Partition = int32(h.Sum32() % uint32(s.o.Partitions))
 	s.queue = append(s.queue, Change{Entry: e, Record: &kgo.Record{
 		Topic: e.Topic, Partition: e.Partition, Key: s.key(table, id), Value: value,

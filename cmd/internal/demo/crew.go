@@ -106,9 +106,9 @@ func (c *crew) recover(live context.Context, slot int, cl *kgo.Client, topics []
 		err := c.start(live, slot)
 		if err != nil {
 			cancel()
-			<-drained
-		} else {
-			err = <-drained
+		}
+		if e := <-drained; err == nil {
+			err = e
 		}
 		c.recovered <- recovery{time.Since(begin), err}
 	})

@@ -129,7 +129,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for policy and keys: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	cluster, err := streamtest.Start(streamtest.Options{Partitions: partitions, KafkaPort: o.KafkaPort, RegistryPort: o.RegistryPort})
 	if err != nil {
 		return nil, err
@@ -182,15 +182,20 @@ func (s *show) run(ctx context.Context) (*Summary, error) {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.live = live
-	watching := make(chan error, 1)
-	go func() { watching <- s.watch.run(live, s.cluster.Client) }()
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		if err := s.watch.run(live, s.cluster.Client); err != nil {
+			s.crew.failed <- err
+		}
+	}()
 	defer func() { stop(); <-watching }()
 	for slot := range workers {
 		if err := s.crew.start(live, slot); err != nil {
 			return nil, err
 		}
 	}
-	defer s.crew.stop()
+	defer func() { _ = s.crew.stop() }() // finish has reported it
 	if err := s.play(ctx); err != nil {
 		return nil, err
 	}
