@@ -337,3 +337,16 @@ func TestNothingIsAllocated(t *testing.T) {
 		t.Errorf("%d edits in %d bytes", len(e.edits), len(e.payload))
 	}
 }
+
+// TestSpliceSizesAfterACut: blocks inside what was cut or nulled do not confuse
+// the sizes of those that follow.
+func TestSpliceSizesAfterACut(t *testing.T) {
+	s := mustParse(t, `{"type":"record","name":"R","fields":[{"name":"a","type":["null",{"type":"array","items":"string"}]},
+		{"name":"b","type":{"type":"array","items":"string"}},{"name":"c","type":{"type":"array","items":"string"}}]}`)
+	v := mustScan(t, s, avroBytes(1, -1, 2, "x", 0, -1, 2, "y", 0, -1, 2, "z", 0), wantAll(s))
+	shape := mustDerive(t, s, change(t, s, "b", schemas.Change{Op: schemas.Cut})...)
+	out, err := s.Codec.Splice(nil, v, shape, []schemas.Edit{{Span: 0, Null: true}, {Span: 5, Data: []byte("zzz")}})
+	if want := avroBytes(0, -1, 4, "zzz", 0); err != nil || !bytes.Equal(out, want) {
+		t.Fatalf("%x, %v; want %x", out, err, want)
+	}
+}

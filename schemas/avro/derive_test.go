@@ -227,3 +227,20 @@ func TestDeriveSuffixAvoidsTakenNames(t *testing.T) {
 		{"name":"b","type":{"type":"record","name":"V_w3","fields":[{"name":"x","type":"string","weir.treatment":"t"}]}},
 		{"name":"c","type":{"type":"record","name":"V_w2","fields":[{"name":"y","type":"int"}]}}]}`, shape.Schema())
 }
+
+// TestDeriveRecursionFollowsItsVariant: a type that refers back to a changed
+// record needs a variant of its own, though nothing in it changes.
+func TestDeriveRecursionFollowsItsVariant(t *testing.T) {
+	s := mustParse(t, `{"type":"record","name":"R","fields":[
+		{"name":"f","type":{"type":"record","name":"A","fields":[{"name":"x","type":"int"},
+			{"name":"b","type":{"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]}}]}},
+		{"name":"g","type":"A"},{"name":"h","type":"B"}]}`)
+	shape := mustDerive(t, s, join2(change(t, s, "f.x", toString("p")), change(t, s, "g.x", toString("q")))...)
+	sameJSON(t, `{"type":"record","name":"R","fields":[
+		{"name":"f","type":{"type":"record","name":"A","fields":[{"name":"x","type":"string","weir.treatment":"p"},
+			{"name":"b","type":{"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]}}]}},
+		{"name":"g","type":{"type":"record","name":"A_w2","fields":[{"name":"x","type":"string","weir.treatment":"q"},
+			{"name":"b","type":{"type":"record","name":"B_w2","fields":[{"name":"a","type":["null","A_w2"]}]}}]}},
+		{"name":"h","type":{"type":"record","name":"B_w3","fields":[{"name":"a","type":["null",{"type":"record","name":"A_w3","fields":[
+			{"name":"x","type":"int"},{"name":"b","type":"B_w3"}]}]}]}}]}`, shape.Schema())
+}
