@@ -99,7 +99,7 @@ func (c *compiler) build(r int, class *classified, ch choice, l *schemas.Leaf) *
 	}
 	env := &Env{Ring: c.in.Ring, Keyspace: c.in.Policy.Keyspace, Recipient: c.in.Policy.Recipients[r].Name,
 		Class: class.class, Leaf: l, Slot: c.slot}
-	args := shared(&c.in.Policy.Recipients[r], ch.rule, class.class)
+	args := shared(&c.in.Policy.Recipients[r], ch.rule.Rule, class.class)
 	tr, err := c.in.Kinds[ch.rule.Treatment](env, args)
 	if err != nil {
 		return refuse(err)
@@ -125,7 +125,7 @@ func (c *compiler) build(r int, class *classified, ch choice, l *schemas.Leaf) *
 
 // shared are a token's options with the group that the recipient shares its
 // domain with (contract 19), unless the rule names one itself.
-func shared(rec *Recipient, ru *rule, class *schemas.Class) Args {
+func shared(rec *Recipient, ru *Rule, class *schemas.Class) Args {
 	domain, _ := ru.Args["domain"].(string)
 	if domain == "" && class != nil {
 		domain = class.ID

@@ -15,6 +15,7 @@ import (
 // decided. It is immutable and shared by all workers.
 type Plan struct {
 	in    Input
+	id    *planID
 	rules *rules
 	// placeholder64 is Dataset.Placeholder as JSON writes bytes.
 	placeholder64 string
@@ -24,6 +25,9 @@ type Plan struct {
 	facts         factLeaves
 	memos         int // results that Scratch remembers within a record
 }
+
+// planID is a plan's identity: a Scratch that knows it keeps no plan alive.
+type planID struct{ _ byte }
 
 // side is what all recipients share of one payload's schema.
 type side struct {
@@ -87,7 +91,7 @@ func Compile(in Input) (*Plan, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	c := &compiler{in: in, rules: rs, plan: &Plan{in: in, rules: rs,
+	c := &compiler{in: in, rules: rs, plan: &Plan{in: in, id: new(planID), rules: rs,
 		placeholder64: base64.StdEncoding.EncodeToString([]byte(in.Dataset.Placeholder))}, tags: map[string][]string{},
 		classes: map[string]*classified{}, columns: map[columnKey]*treatment{}, slots: map[keys.Use]int{}}
 	if err := c.recipients(); err != nil {

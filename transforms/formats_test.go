@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/schemas"
 	"weir/schemas/avro"
@@ -121,6 +122,33 @@ func TestStringKeys(t *testing.T) {
 		}
 		if want == "" && (string(c.Outs[0].Key) == "secret") != (rule == "pass") {
 			t.Errorf("%q: %s", rule, c.Outs[0].Key)
+		}
+	}
+}
+
+// TestLintRealTreatments: what the real factories take, lint takes, with their
+// defaults; what they refuse, it refuses with its reason's code.
+func TestLintRealTreatments(t *testing.T) {
+	rule := func(match, treatment string, args transforms.Args) transforms.Rule {
+		return transforms.Rule{Match: match, Treatment: treatment, Args: args, Pos: transforms.Pos{Line: 1}}
+	}
+	for _, c := range []struct {
+		rule transforms.Rule
+		want schemas.Code
+	}{
+		{rule("*", "token", nil), ""}, {rule("contact.email", "token", nil), ""}, {rule("field:shop.t.a", "token", nil), ""},
+		{rule("person.name", "mask", transforms.Args{"keep_first": 1}), ""}, {rule("*", "drop", nil), ""},
+		{rule("field:shop.t.a", "pass", nil), ""}, {rule("*", "constant", transforms.Args{"": "x"}), ""},
+		{rule("*", "token", transforms.Args{"domian": "x"}), transforms.CodeRefused},
+		{rule("*", "seal", nil), "not_built"}, {rule("*", "sha256", nil), "unkeyed_hash"}, {rule("*", "shuffle", nil), "unknown_treatment"},
+	} {
+		p := avroPolicy(t, transforms.Recipient{Name: "r", Topic: "clean.{schema}.{table}", Treat: []transforms.Rule{c.rule}})
+		got := schemas.Code("")
+		for _, problem := range transforms.Lint(p, all.Kinds(), all.NotBuilt(), time.Now()) {
+			got = problem.Code
+		}
+		if got != c.want {
+			t.Errorf("%s %s: %q, want %q", c.rule.Match, c.rule.Treatment, got, c.want)
 		}
 	}
 }

@@ -149,22 +149,29 @@ var lintKinds = [...]schemas.Kind{schemas.KindString, schemas.KindLong, schemas.
 // them takes are refused.
 func (l *linter) options(r *Recipient, ru *rule) {
 	var refused error
-	for _, k := range lintKinds {
-		env := &Env{Keyspace: l.policy.Keyspace, Recipient: r.Name, Class: l.classOf(ru), Slot: noSlot,
-			Leaf: &schemas.Leaf{Kind: k, Declared: true, Parent: -1, Cut: -1}}
-		tr, err := l.kinds[ru.Treatment](env, ru.Args)
-		if err == nil {
-			if isPass(tr) && (ru.kind != ruleField || ru.glob) && ru.Treatment != treatPass {
-				l.add(SeverityError, "pass_not_in_full", ru.Pos, "only field:<full name> may pass")
+	for _, class := range l.classesOf(ru) {
+		for _, k := range lintKinds {
+			env := &Env{Keyspace: l.policy.Keyspace, Recipient: r.Name, Class: class, Slot: noSlot,
+				Leaf: &schemas.Leaf{Kind: k, Declared: true, Parent: -1, Cut: -1}}
+			tr, err := l.kinds[ru.Treatment](env, shared(r, ru.Rule, class))
+			if err == nil {
+				l.passes(ru, tr)
+				return
 			}
-			return
-		}
-		if refused == nil {
-			refused = err
+			if refused == nil {
+				refused = err
+			}
 		}
 	}
 	if !l.better(ru.Treatment, ru.Pos) {
 		l.add(SeverityError, CodeRefused, ru.Pos, "%s: %v", ru.Treatment, refused)
+	}
+}
+
+// passes refuses what passes under another name than pass.
+func (l *linter) passes(ru *rule, tr Transform) {
+	if isPass(tr) && (ru.kind != ruleField || ru.glob) {
+		l.add(SeverityError, "pass_not_in_full", ru.Pos, "only field:<full name> may pass")
 	}
 }
 
@@ -175,16 +182,19 @@ func isPass(t Transform) bool {
 
 func noSlot(keys.Use) int { return 0 }
 
-func (l *linter) classOf(ru *rule) *schemas.Class {
+// classesOf are classes that a rule's fields can have: those it names, or any
+// and none.
+func (l *linter) classesOf(ru *rule) []*schemas.Class {
+	var out []*schemas.Class
 	if ru.kind != ruleClass {
-		return nil
+		out = append(out, nil)
 	}
 	for _, c := range l.policy.Taxonomy.Classes() {
-		if ru.match(c.ID) {
-			return c
+		if ru.kind != ruleClass || ru.match(c.ID) {
+			return append(out, c)
 		}
 	}
-	return nil
+	return out
 }
 
 // topics refuses two recipients whose copies would land in one topic.

@@ -28,11 +28,11 @@ type Scratch struct {
 
 	slots *Slots // of the plan in use: slot numbers are a plan's own
 	owner *Plan
-	known map[*Plan]*Slots
+	known map[*planID]*Slots
 }
 
 // NewScratch makes the working memory of one goroutine.
-func NewScratch() *Scratch { return &Scratch{known: map[*Plan]*Slots{}} }
+func NewScratch() *Scratch { return &Scratch{known: map[*planID]*Slots{}} }
 
 // maxKnownPlans bounds the plans whose hash states a Scratch keeps; they are
 // made again when they are needed.
@@ -103,14 +103,14 @@ func (s *Scratch) begin(p *Plan) {
 		return
 	}
 	s.owner = p
-	if s.slots = s.known[p]; s.slots != nil {
+	if s.slots = s.known[p.id]; s.slots != nil {
 		return
 	}
 	if len(s.known) >= maxKnownPlans {
 		clear(s.known)
 	}
 	s.slots = &Slots{}
-	s.known[p] = s.slots
+	s.known[p.id] = s.slots
 }
 
 // scan reads one payload to its end.
