@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"mode":    mode,
 			"shop":    copyShop,
 			"cluster": startServer, "drained": drained, "judged": judged,
+			"await": awaitFile, "terminate": terminate,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CANARY", "canary-hunter2")
@@ -91,6 +94,8 @@ func fakeProgram() *program {
 				return &stream.Gone{What: "broker", Err: errors.New("connection refused")}
 			case "refused":
 				return &stream.Refused{Why: "epoch 12 was used by another policy: use 13"}
+			case "stuck":
+				return fakeStuck(ctx)
 			case "reload":
 				return fakeReloads(cfg)
 			}
@@ -164,6 +169,40 @@ func fakeReloads(cfg stream.Config) error {
 		}
 	}
 	return nil
+}
+
+// fakeStuck is an engine whose drain never ends. It says where it is by files:
+// started holds its process id.
+func fakeStuck(ctx context.Context) error {
+	if err := os.WriteFile("started.tmp", fmt.Append(nil, os.Getpid()), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename("started.tmp", "started"); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	if err := os.WriteFile("draining", nil, 0o600); err != nil {
+		return err
+	}
+	time.Sleep(scriptTimeout)
+	return errors.New("nobody ended it")
+}
+
+// awaitFile FILE: waits until a file is there.
+func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(scriptTimeout); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s does not come", args[0])
+}
+
+// terminate FILE: sends SIGTERM to the process whose id the file holds.
+func terminate(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(ts.ReadFile(args[0]))
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
 }
 
 // TestNotBuilt: a command without an engine never claims success.
