@@ -115,6 +115,7 @@ type judgement struct {
 	report  *Report
 	entries []*Entry
 	byLSN   map[int64]*Entry
+	bySeq   map[uint64]*Entry
 	byPlace map[place]*Entry
 	sources map[string]bool
 	// parked is how often an entry was quarantined, by recipient and place.
@@ -125,7 +126,7 @@ type judgement struct {
 // Judge compares the committed records of all output and internal topics with
 // the ledger. Records of source topics are left out.
 func (c *Check) Judge(records []*kgo.Record) *Report {
-	j := &judgement{c: c, entries: c.Ledger.Entries(), byLSN: map[int64]*Entry{}, byPlace: map[place]*Entry{},
+	j := &judgement{c: c, entries: c.Ledger.Entries(), byLSN: map[int64]*Entry{}, bySeq: map[uint64]*Entry{}, byPlace: map[place]*Entry{},
 		sources: map[string]bool{}, parked: map[string]map[place]int{}, frames: map[string]map[place]string{},
 		report: &Report{Quarantined: map[string]int{}, Leaks: map[string]int{}}}
 	j.report.In = len(j.entries)
@@ -133,7 +134,7 @@ func (c *Check) Judge(records []*kgo.Record) *Report {
 		j.sources[e.Topic] = true
 		j.byPlace[place{e.Topic, e.Partition, e.Offset}] = e
 		if e.Op != Tombstone {
-			j.byLSN[e.LSN] = e
+			j.byLSN[e.LSN], j.bySeq[e.Seq] = e, e
 		}
 	}
 	outputs := slices.DeleteFunc(slices.Clone(records), func(r *kgo.Record) bool { return j.sources[r.Topic] })

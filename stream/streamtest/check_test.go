@@ -78,8 +78,12 @@ func (p *pipe) copy(t *testing.T, e *Entry, src *kgo.Record) {
 	}
 	for _, r := range recipients() {
 		for _, w := range expect(e, &r) {
-			p.emit(&kgo.Record{Topic: r.Prefix + e.Table, Partition: src.Partition, Key: []byte(token(r.Name + e.Key)),
-				Value: masked(t, src.Value, w)})
+			out := &kgo.Record{Topic: r.Prefix + e.Table, Partition: src.Partition, Key: []byte(token(r.Name + e.Key)),
+				Value: masked(t, src.Value, w)}
+			for _, h := range src.Headers { // one of the two keys is empty
+				out.Headers = append(out.Headers, kgo.RecordHeader{Key: h.Key, Value: []byte(token(r.Name + e.NewKey + e.OldKey))})
+			}
+			p.emit(out)
 		}
 	}
 }
@@ -206,6 +210,11 @@ func TestMutations(t *testing.T) {
 			return out
 		}, wrong, 1},
 		{"keys merged", mergeKeys, wrong, 1},
+		{"another key in a header", func(t *testing.T, _ *Check, out []*kgo.Record) []*kgo.Record {
+			r := out[pickOut(t, out, 3, func(r *kgo.Record) bool { return len(r.Headers) == 1 })]
+			r.Headers[0].Value = r.Key
+			return out
+		}, wrong, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, out := copyShop(t, ShopOptions{Seed: 2, AlterAt: 700}, 1500)

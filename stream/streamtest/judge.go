@@ -54,6 +54,7 @@ func (j *judgement) recipient(r *Recipient, records []*kgo.Record) Tally {
 	}
 	s.tally.Out = len(mine)
 	sights := s.read(mine)
+	s.changedKeys(mine, sights)
 	s.nameTombstones(mine, sights)
 	for i, rec := range mine {
 		s.see(rec, sights[i])
@@ -114,12 +115,13 @@ func (s *side) expect(e *Entry) {
 
 // outKey is a record's topic and key without framing, so that a new schema id
 // is not a new key.
-func (s *side) outKey(r *kgo.Record) string {
-	k := r.Key
+func (s *side) outKey(r *kgo.Record) string { return s.keyOf(r.Topic, r.Key) }
+
+func (s *side) keyOf(topic string, k []byte) string {
 	if s.c.Decoder.registry != nil && len(k) >= 5 {
 		k = k[5:]
 	}
-	return r.Topic + "\x00" + string(k)
+	return topic + "\x00" + string(k)
 }
 
 // read finds the source of every record that has a value.
@@ -186,6 +188,29 @@ func (s *side) oneKey(rec *kgo.Record, e *Entry) bool {
 	}
 	s.keys[k], s.outOf[e.Key] = e.Key, k
 	return true
+}
+
+// changedKeys checks that key-change headers, where a copy has them, carry the
+// key that the other row has in its own records.
+func (s *side) changedKeys(records []*kgo.Record, sights []sight) {
+	for i, rec := range records {
+		e := s.bySeq[sights[i].seq]
+		if e == nil {
+			continue
+		}
+		for _, h := range rec.Headers {
+			want := map[string]string{headerNewKey: e.NewKey, headerOldKey: e.OldKey}[h.Key]
+			if h.Key != headerNewKey && h.Key != headerOldKey {
+				continue
+			}
+			k := s.keyOf(rec.Topic, h.Value)
+			mine, named := s.outOf[want]
+			owner, owned := s.keys[k]
+			if want == "" || named && mine != k || owned && owner != want {
+				s.wrong(rec, "has a key-change header that is not the other row's key")
+			}
+		}
+	}
 }
 
 // nameTombstones gives keys that only tombstones have, of rows that a filter

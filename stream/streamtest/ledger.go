@@ -31,9 +31,11 @@ type Entry struct {
 	Offset    int64  // -1 until the broker has acknowledged it
 	Key       string // table and primary key
 	Op        byte
-	LSN       int64  // source.lsn; a tombstone has that of its delete
-	Before    *Image // of a row event
-	After     *Image
+	LSN       int64 // source.lsn; a tombstone has that of its delete
+	// NewKey and OldKey are the ledger's keys that stand in the key-change headers.
+	NewKey, OldKey string
+	Before         *Image // of a row event
+	After          *Image
 	// Undeclared: its schema has the column that no policy knows, so that a
 	// recipient with `unknown: quarantine` must not get it, nor its tombstone.
 	Undeclared bool

@@ -343,11 +343,21 @@ func (s *Shop) changeKey(table string) {
 	}
 	n := len(s.queue)
 	s.emit(table, Delete, before, nil)
-	s.queue[n].Record.Headers = []kgo.RecordHeader{{Key: "__debezium.newkey", Value: s.key(table, after["id"].(int64))}}
+	s.queue[n].Record.Headers = []kgo.RecordHeader{{Key: headerNewKey, Value: s.key(table, after["id"].(int64))}}
+	s.queue[n].Entry.NewKey = ledgerKey(table, after["id"].(int64))
 	m := len(s.queue)
 	s.emit(table, Create, nil, after)
-	s.queue[m].Record.Headers = []kgo.RecordHeader{{Key: "__debezium.oldkey", Value: s.key(table, id)}}
+	s.queue[m].Record.Headers = []kgo.RecordHeader{{Key: headerOldKey, Value: s.key(table, id)}}
+	s.queue[m].Entry.OldKey = ledgerKey(table, id)
 }
+
+// Debezium's headers of a changed primary key.
+const (
+	headerNewKey = "__debezium.newkey"
+	headerOldKey = "__debezium.oldkey"
+)
+
+func ledgerKey(table string, id int64) string { return fmt.Sprintf("%s/%d", table, id) }
 
 // emit queues one row event (a delete with its tombstone) and moves the state.
 func (s *Shop) emit(table string, op byte, before, after row) {
@@ -408,7 +418,7 @@ func (s *Shop) note(t *table, r row) {
 
 func (s *Shop) push(table string, id int64, e *Entry, value []byte) {
 	e.Seq, e.Table, e.Topic, e.Offset = s.seq, table, s.topic(table), -1
-	e.Key = fmt.Sprintf("%s/%d", table, id)
+	e.Key = ledgerKey(table, id)
 	e.Undeclared = s.altered && table == "customers"
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(e.Key))
