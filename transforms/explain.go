@@ -198,6 +198,10 @@ func (p *Plan) Undecided() []Undecided {
 	var out []Undecided
 	for r := range p.copies {
 		cp := &p.copies[r]
+		if o := cp.opaque; p.in.OpaqueKey && o != nil && o.act == actBlocked {
+			out = append(out, Undecided{Recipient: cp.Name, Field: p.in.Dataset.Name + "." + rootKey, Side: sideNames[sideKey],
+				Code: o.bad.code, Why: o.bad.why, Pos: o.bad.pos})
+		}
 		for _, s := range p.sides {
 			if s != nil {
 				out = p.undecidedOn(out, cp, s)

@@ -16,8 +16,11 @@ type Input struct {
 	// source does not say how they are written: then Event.NewKey and OldKey are
 	// not read and the copies have none (contract 14).
 	Header *schemas.Schema
-	Kinds  map[string]Factory // transforms/all.Kinds
-	Ring   *keys.Ring         // nil: lint without keys, the plan cannot run
+	// OpaqueKey: the source's keys are bytes without a schema, so lint asks for a
+	// decision on <dataset>.$key. At run time a key without a schema is enough.
+	OpaqueKey bool
+	Kinds     map[string]Factory // transforms/all.Kinds
+	Ring      *keys.Ring         // nil: lint without keys, the plan cannot run
 }
 
 // Codes of fates and of undecided leaves, beside those of schemas.

@@ -134,7 +134,10 @@ func TestOpaqueKeys(t *testing.T) {
 		"* token": "quarantined opaque_key", "field:shop.t.$key pass": "K → null", "field:shop.t.$key mask": "quarantined treatment_refused",
 		"field:shop.t.$key token": tokenOf("a/", "K") + " → null", "field:shop.t.$key drop": "quarantined key_unsafe",
 	} {
-		p := compile(t, Input{Policy: policy(t, "recipient a unknown=drop\n "+rule), Dataset: d})
+		p := compile(t, Input{Policy: policy(t, "recipient a unknown=drop\n "+rule), Dataset: d, OpaqueKey: true})
+		if bad := p.Undecided(); (len(bad) > 0) != strings.HasPrefix(want, "quarantined") {
+			t.Errorf("%s: lint says %v", rule, bad)
+		}
 		if got := protect(t, p, change("K", ""))[0]; got != want && !(want == "quarantined opaque_key" && got == "quarantined key_unsafe") {
 			t.Errorf("%s: %s, want %s", rule, got, want)
 		}
