@@ -38,7 +38,9 @@ func Claim(ctx context.Context, opts []kgo.Opt, name string, decide func(*State)
 		if err == nil || !startOver(err) || try == claimTries || ctx.Err() != nil {
 			return st, err
 		}
-		if err := pause(ctx, time.Duration(rand.Int64N(int64(min(try, 10))*int64(50*time.Millisecond)))); err != nil {
+		// Claimers that fenced each other must not meet again at once.
+		wait := time.Duration(rand.Int64N(int64(min(try, 10)) * int64(50*time.Millisecond))) //nolint:gosec // jitter is no secret
+		if err := pause(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

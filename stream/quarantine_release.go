@@ -245,20 +245,24 @@ func ListQuarantine(ctx context.Context, cl *kgo.Client, name string, fn func(Qu
 		return 0, err
 	}
 	err = newCommittedReader(cl, InternalNames(name).Quarantine).read(ctx, func(rec *kgo.Record) error {
-		n, _, _, err := parseNotice(rec)
-		if err != nil {
+		e, ok := entryOf(st, rec)
+		if !ok {
 			unreadable++
 			return nil
 		}
-		return fn(entryOf(st, n, KeyHash(rec.Key[:16])))
+		return fn(e)
 	})
 	return unreadable, err
 }
 
-func entryOf(st *State, n Notice, key KeyHash) QuarantineEntry {
-	e := QuarantineEntry{Notice: n, Key: key}
+func entryOf(st *State, rec *kgo.Record) (QuarantineEntry, bool) {
+	n, _, _, err := parseNotice(rec)
+	if err != nil {
+		return QuarantineEntry{}, false
+	}
+	e := QuarantineEntry{Notice: n, Key: KeyHash(rec.Key[:16])}
 	for _, r := range n.Recipients {
-		k := ParkedKey{Recipient: r, Topic: n.TopicNumber, Partition: n.Partition, Key: key}
+		k := ParkedKey{Recipient: r, Topic: n.TopicNumber, Partition: n.Partition, Key: e.Key}
 		if n.Offset < st.Released[k] {
 			continue
 		}
@@ -267,7 +271,7 @@ func entryOf(st *State, n Notice, key KeyHash) QuarantineEntry {
 			e.Parked = append(e.Parked, r)
 		}
 	}
-	return e
+	return e, true
 }
 
 // errNotFound ends a search that found nothing.

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -219,8 +220,8 @@ func registerError(err error) error {
 
 // isMissing reports whether err says that a schema is not registered.
 func isMissing(err error) bool {
-	e, ok := err.(*schemas.Error)
-	return ok && e.Code == schemas.CodeSchemaID
+	var e *schemas.Error
+	return errors.As(err, &e) && e.Code == schemas.CodeSchemaID
 }
 
 func schemaOf(text string, format schemas.Format, refs []Reference) sr.Schema {
