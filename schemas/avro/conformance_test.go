@@ -350,3 +350,46 @@ func TestSpliceSizesAfterACut(t *testing.T) {
 		t.Fatalf("%x, %v; want %x", out, err, want)
 	}
 }
+
+// TestSpliceNulls: constants in the place of nulls, and leaves that were only
+// ever null.
+func TestSpliceNulls(t *testing.T) {
+	text := toString("constant")
+	nullable := text
+	nullable.Nullable = true
+	x := []schemas.Edit{{Data: []byte("x")}}
+	cases := []struct {
+		name, typ string
+		change    schemas.Change
+		src       []byte
+		edits     []schemas.Edit
+		want      string
+		code      schemas.Code
+	}{
+		{"a constant for null", `["null","string"]`, text, avroBytes(0), x, "\x02\x02x", ""},
+		{"a constant for null, null last", `["long","null"]`, text, avroBytes(1), x, "\x00\x02x", ""},
+		{"null stays", `["long","null"]`, text, avroBytes(1), nil, "\x02", ""},
+		{"null moves", `["long","int","null"]`, text, avroBytes(2), nil, "\x02", ""},
+		{"the null type becomes text", `"null"`, text, nil, x, "\x02x", ""},
+		{"the null type without an edit", `"null"`, text, nil, nil, "", schemas.CodeUnsupported},
+		{"the null type, nullable", `"null"`, nullable, nil, nil, "\x00", ""},
+		{"the null type, nullable, a constant", `"null"`, nullable, nil, x, "\x02\x02x", ""},
+		{"a union of null", `["null"]`, nullable, avroBytes(0), x, "\x02\x02x", ""},
+		{"nullable in front", `"long"`, nullable, avroBytes(5), []schemas.Edit{{Null: true}}, "\x00", ""},
+		{"a value made nullable", `"long"`, schemas.Change{Op: schemas.Retype, Kind: schemas.KindLong, Nullable: true}, avroBytes(5), nil, "\x02\x0a", ""},
+	}
+	for _, c := range cases {
+		s := mustParse(t, `{"type":"record","name":"R","fields":[{"name":"f","type":`+c.typ+`}]}`)
+		shape := mustDerive(t, s, change(t, s, "f", c.change)...)
+		out, err := s.Codec.Splice(nil, mustScan(t, s, c.src, wantAll(s)), shape, c.edits)
+		if codeOf(t, err) != c.code || string(out) != c.want {
+			t.Errorf("%s: %x, %v; want %x", c.name, out, err, c.want)
+		}
+		if err != nil {
+			continue
+		}
+		if _, err := decode(shape.Schema(), out); err != nil {
+			t.Errorf("%s: %v\n%s", c.name, err, shape.Schema())
+		}
+	}
+}

@@ -46,8 +46,17 @@ func appendValue(dst, text []byte, w *wire) ([]byte, schemas.Code) {
 	return dst, schemas.CodeUnsupported
 }
 
+// appendSized writes the length, one or two bytes long as a rule, and the bytes.
 func appendSized(dst, b []byte) []byte {
-	return append(appendVarint(dst, int64(len(b))), b...)
+	switch n := len(b); {
+	case n < 1<<6:
+		dst = append(dst, byte(n<<1))
+	case n < 1<<13:
+		dst = append(dst, byte(n<<1)|0x80, byte(n>>6))
+	default:
+		dst = appendVarint(dst, int64(n))
+	}
+	return append(dst, b...)
 }
 
 // parseInteger reads -digits of at most 64 bits.

@@ -76,9 +76,9 @@ func (s *scanner) failVarint(next int, in *ins, at int) int {
 
 // run walks the program at pc from src[i] and returns the index after it, or -1.
 func (s *scanner) run(pc int32, i int) int {
-	src := s.src
+	src, ins := s.src, s.ins
 	for {
-		in := &s.ins[pc]
+		in := &ins[pc]
 		pc++
 		open := i
 		if in.mode != modePlain {

@@ -107,11 +107,11 @@ func (m *splicer) value(si int, sp *schemas.Span, ls *leafShape, data []byte) in
 	if ls.branch >= 0 {
 		m.branch(ls.branch)
 	}
-	if ls.wire.kind == schemas.KindString && len(data) < 64 {
+	if ls.wire.kind == schemas.KindString {
 		if !utf8.Valid(data) {
 			return m.fail(schemas.CodeUTF8, sp.Leaf)
 		}
-		m.dst = append(append(m.dst, byte(len(data)<<1)), data...)
+		m.dst = appendSized(m.dst, data)
 		return si + 1
 	}
 	var code schemas.Code
