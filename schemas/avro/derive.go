@@ -137,6 +137,7 @@ func (d *deriver) index(list []schemas.Change) error {
 			return d.unsupported(ch.Leaf) // two wishes for one leaf
 		}
 	}
+	d.settleCuts()
 	d.changed = make([]int, len(d.changes)+1)
 	for i, ch := range d.changes {
 		d.changed[i+1] = d.changed[i]
@@ -145,6 +146,34 @@ func (d *deriver) index(list []schemas.Change) error {
 		}
 	}
 	return nil
+}
+
+// settleCuts leaves one change where something is cut: on the first leaf of the
+// place, whatever else was wished for its branches and what they hold.
+func (d *deriver) settleCuts() {
+	gone := make([]bool, len(d.changes)) // by leaf: it is cut, or inside what is
+	for i, ch := range d.changes {
+		up := d.c.leaves[i].Parent
+		if up >= 0 && gone[up] {
+			gone[i], d.changes[i] = true, nil
+			continue
+		}
+		if ch == nil || ch.Op != schemas.Cut {
+			continue
+		}
+		p := d.c.places[i]
+		for b := range p.branches {
+			if l := p.branches[b].leaf; l >= 0 {
+				gone[l], d.changes[l] = true, nil
+			}
+		}
+		d.changes[p.first()] = ch
+	}
+	for i := range d.changes {
+		if up := d.c.leaves[i].Parent; up >= 0 && gone[up] {
+			gone[i], d.changes[i] = true, nil
+		}
+	}
 }
 
 func (d *deriver) unsupported(leaf int) error {

@@ -244,3 +244,15 @@ func TestDeriveRecursionFollowsItsVariant(t *testing.T) {
 		{"name":"h","type":{"type":"record","name":"B_w3","fields":[{"name":"a","type":["null",{"type":"record","name":"A_w3","fields":[
 			{"name":"x","type":"int"},{"name":"b","type":"B_w3"}]}]}]}}]}`, shape.Schema())
 }
+
+// TestDeriveCutSettlesWhatItHolds: wishes for what is cut anyway make no variants.
+func TestDeriveCutSettlesWhatItHolds(t *testing.T) {
+	s := mustParse(t, `{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"record","name":"V","fields":[
+		{"name":"x","type":["null",{"type":"record","name":"X","fields":[{"name":"y","type":"int"}]},"long"]},{"name":"z","type":"int"}]}},{"name":"b","type":"V"}]}`)
+	cutA := schemas.Change{Leaf: s.Find("a.x")[0], Op: schemas.Cut, Note: "drop"}
+	cutB := schemas.Change{Leaf: s.Find("b.x")[1], Op: schemas.Cut}
+	other := toString("token")
+	other.Leaf = s.Find("a.x")[1]
+	shape := mustDerive(t, s, append(change(t, s, "a.x.y", toString("token")), other, cutA, cutB)...)
+	sameJSON(t, `{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"record","name":"V","fields":[{"name":"z","type":"int"}]}},{"name":"b","type":"V"}]}`, shape.Schema())
+}

@@ -336,6 +336,17 @@ func compare(t *rapid.T, schema string, data []byte, want any) {
 	if d := cmp.Diff(want, got, cmpopts.EquateNaNs()); d != "" {
 		t.Fatalf("copy differs (-want +got):\n%s\n%s", d, schema)
 	}
+	logical, err := twmb.Parse(schema)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, schema)
+	}
+	var v any
+	if rest, err := logical.Decode(data, &v); err != nil || len(rest) > 0 {
+		t.Fatalf("with logical types: %v, %d left\n%s", err, len(rest), schema)
+	}
+	if _, err := goavro.NewCodec(schema); err != nil {
+		t.Fatalf("goavro with logical types: %v\n%s", err, schema)
+	}
 	again, err := throughGoavro(schema, data)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, schema)

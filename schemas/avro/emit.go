@@ -145,8 +145,10 @@ func (e *emitter) says(b *body) string {
 			continue
 		}
 		l := &e.d.c.leaves[i]
-		s.WriteString("\x00" + schemas.JoinPath(l.Names[b.steps:]) + "\x00" + l.Kind.String() + ch.Kind.String() +
-			strconv.Itoa(int(ch.Op)) + "," + strconv.Itoa(ch.Scale) + strconv.FormatBool(ch.Nullable) + ch.Note)
+		s.WriteString("\x00" + schemas.JoinPath(l.Names[b.steps:]) + "\x00" + l.Kind.String())
+		if ch.Op != schemas.Cut {
+			s.WriteString(" " + ch.Kind.String() + "," + strconv.Itoa(ch.Scale) + strconv.FormatBool(ch.Nullable) + ch.Note)
+		}
 	}
 	for depth := b.up; depth < b.depth; depth++ {
 		s.WriteString("\x00@" + e.open[depth])

@@ -313,6 +313,8 @@ func (g *gen) scalarValue(v *gval) {
 		v.num = int64(g.pick(2, "bool"))
 	case t.typ == "int" && t.logical == "date":
 		v.num = int64(rapid.Int32Range(-800_000, 900_000).Draw(g.t, "date"))
+	case t.logical == "time-millis" || t.logical == "time-micros": // what twmb/avro reads as such
+		v.num = int64(rapid.Int32Range(0, 86_399_999).Draw(g.t, "time"))
 	case t.typ == "int":
 		v.num = int64(rapid.Int32().Draw(g.t, "int"))
 	case t.typ == "long":
