@@ -30,8 +30,17 @@ type engine struct {
 func realEngine() engine {
 	return engine{
 		run: stream.Run, planTopics: stream.PlanTopics, applyTopics: stream.ApplyTopics,
-		doctor: stream.Doctor, listTxns: stream.ListTxns, abortTxn: stream.AbortTxn, acceptLoss: stream.AcceptLoss, demo: demo.Run,
+		doctor: stream.Doctor, listTxns: stream.ListTxns, abortTxn: stream.AbortTxn, acceptLoss: stream.AcceptLoss,
+		quarantined: stream.Quarantined, command: stream.Send, lineageFrom: lineageFrom, demo: demo.Run,
 	}
+}
+
+func lineageFrom(ctx context.Context, cfg stream.Config, at coordinates) (origin, error) {
+	p, err := stream.LineageFrom(ctx, cfg, at.Topic, at.Partition, at.Offset)
+	if err != nil {
+		return origin{}, err
+	}
+	return origin{Output: at, Source: coordinates{p.Topic, p.Partition, p.Offset}, Recipient: p.Recipient, Epoch: p.Epoch, Index: p.Output}, nil
 }
 
 // coordinates are a record's place.
