@@ -45,9 +45,6 @@ type Status struct {
 	Warnings   []string          `json:"warnings,omitempty"`
 }
 
-// livezLimit is how long a worker's loop may not turn before /livez fails.
-const livezLimit = 30 * time.Second
-
 func (r *Runner) beat(n int) {
 	r.health.beats[n].Store(time.Now().UnixNano())
 }
@@ -132,7 +129,7 @@ func (r *Runner) untilWarnings(g *generation) []string {
 // live reports whether every worker's loop turns.
 func (r *Runner) live() bool {
 	for i := range r.health.beats {
-		if time.Since(time.Unix(0, r.health.beats[i].Load())) > livezLimit {
+		if time.Since(time.Unix(0, r.health.beats[i].Load())) > r.limits.live {
 			return false
 		}
 	}
@@ -146,9 +143,9 @@ var errStuck = errors.New("a worker made no turn for three transaction timeouts"
 // without their arguments (reliability R4). It answers nil when ctx ends.
 func (r *Runner) watchdog(ctx context.Context) error {
 	for ctx.Err() == nil {
-		sleep(ctx, time.Second)
+		sleep(ctx, min(time.Second, r.limits.stuck/4))
 		for i := range r.health.beats {
-			if time.Since(time.Unix(0, r.health.beats[i].Load())) > 3*txnTimeout && !r.killed.Load() && ctx.Err() == nil {
+			if time.Since(time.Unix(0, r.health.beats[i].Load())) > r.limits.stuck && !r.killed.Load() && ctx.Err() == nil {
 				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
 				return errStuck
 			}

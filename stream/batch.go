@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"weir/schemas"
@@ -106,9 +105,7 @@ func (b *batch) run(ctx context.Context, fetches kgo.Fetches) (*holding, error) 
 // partition treats one partition's records in order (Invariant 4).
 func (b *batch) partition(ctx context.Context, t tp, recs []*kgo.Record) (*holding, error) {
 	p := b.w.part(t)
-	if err := b.w.load(ctx, p); err != nil {
-		return b.sort(p, err)
-	}
+	b.w.r.beat(b.w.n)
 	b.touched = append(b.touched, p)
 	for _, rec := range recs {
 		if err := b.record(ctx, p, rec); err != nil {
@@ -233,6 +230,8 @@ func (b *batch) publish(ctx context.Context, p *part, e *entry, i int, c *transf
 		if err := b.w.r.raise(ctx, o.info, rec.Partition+1); err != nil {
 			return err
 		}
+		b.w.sess.Client().ForceMetadataRefresh()
+		return &missing{what: "output_partitions", err: errRaised}
 	}
 	for j := range c.Outs {
 		out := b.records.next()
@@ -307,7 +306,7 @@ func (b *batch) answered(r *kgo.Record, err error) {
 
 // flush sends the frames and waits until every record of the transaction is
 // answered.
-func (b *batch) flush(ctx context.Context) error {
+func (b *batch) flush(ctx context.Context) (*holding, error) {
 	n := b.w.r.lineage.partitions.Load()
 	emit := func(_ uint32, partition int32, key, value []byte) {
 		r := b.records.next()
@@ -320,19 +319,23 @@ func (b *batch) flush(ctx context.Context) error {
 	b.w.r.at("flush")
 	// Not kgo.RecordDeliveryTimeout: it counts from the record's timestamp, which
 	// is the input's and may be years old.
-	ctx, cancel := context.WithTimeout(ctx, txnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.w.r.limits.txn)
 	defer cancel()
 	if err := b.w.sess.Client().Flush(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	e := b.failed.Load()
-	if e == nil {
-		return nil
+	if e := b.failed.Load(); e != nil {
+		return b.refused(e)
 	}
-	if errors.Is(e.err, kerr.MessageTooLarge) || errors.Is(e.err, kerr.RecordListTooLarge) {
-		b.w.noteOversize(b, e.rec)
+	return nil, nil
+}
+
+// forgetCounts takes back what an aborted transaction counted: its records
+// come again.
+func (b *batch) forgetCounts() {
+	for _, p := range b.touched {
+		p.breaker.rollback()
 	}
-	return e
 }
 
 // report counts what was committed, and ends the pauses of partitions that
@@ -340,11 +343,17 @@ func (b *batch) flush(ctx context.Context) error {
 func (b *batch) report() {
 	b.tally.report(b.w.r.metrics, b.names)
 	moved := false
+	b.w.refusals = 0
 	for _, p := range b.touched {
 		p.breaker.commit()
 		if p.paused != nil {
+			why := p.paused.Reason
 			p.paused, moved = nil, true
+			// A release moves a partition that is not polled.
+			b.w.sess.Client().ResumeFetchPartitions(map[string][]int32{p.topic: {p.partition}})
 			b.w.log.Info("partition goes on", "topic", p.topic, "partition", p.partition)
+			// What is back for one is likely back for all.
+			b.w.tryAgain(func(h *halt) bool { return h.Reason == why && !h.Until.IsZero() && !h.trying })
 		}
 	}
 	b.w.r.progress(b.w.n, b.tally.in)

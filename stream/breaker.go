@@ -11,38 +11,36 @@ const breakerWindow = 1_000
 // breaker counts the undecodable among a partition's last records (contract
 // 26). What a transaction adds counts for good only when it commits, so that a
 // replay is not counted twice.
-type breaker struct {
-	ring    [breakerWindow]bool
-	next    int
-	bad     int
-	pending []bool
-	badPend int
+type breaker struct{ now, committed window }
+
+// window is the last records: a ring of bits, set where one was bad.
+type window struct {
+	bits [(breakerWindow + 63) / 64]uint64
+	next int
+	bad  int
 }
 
-// add notes one record and reports whether more than limit are bad now.
-func (b *breaker) add(bad bool, limit int) bool {
-	b.pending = append(b.pending, bad)
+func (w *window) add(bad bool) {
+	at, bit := &w.bits[w.next/64], uint64(1)<<(w.next%64)
+	if *at&bit != 0 {
+		w.bad--
+	}
+	*at &^= bit
 	if bad {
-		b.badPend++
+		*at |= bit
+		w.bad++
 	}
-	return bad && limit > 0 && b.bad+b.badPend > limit
+	w.next = (w.next + 1) % breakerWindow
 }
 
-func (b *breaker) commit() {
-	for _, bad := range b.pending {
-		if b.ring[b.next] {
-			b.bad--
-		}
-		b.ring[b.next] = bad
-		if bad {
-			b.bad++
-		}
-		b.next = (b.next + 1) % breakerWindow
-	}
-	b.rollback()
+// add notes one record and reports whether it makes more than limit bad.
+func (b *breaker) add(bad bool, limit int) bool {
+	b.now.add(bad)
+	return bad && limit > 0 && b.now.bad > limit
 }
 
-func (b *breaker) rollback() { b.pending, b.badPend = b.pending[:0], 0 }
+func (b *breaker) commit()   { b.committed = b.now }
+func (b *breaker) rollback() { b.now = b.committed }
 
 // isDrift reports whether a quarantine code is a matter of policy and schema,
 // which the breaker leaves to the drift alert.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,49 +18,55 @@ import (
 // controlLog follows the control topic for the workers of a process, and keeps
 // the broker's clock by it (contract 7).
 type controlLog struct {
-	r *Runner
+	r      *Runner
+	reader *controlReader // owned by who calls look
 
 	mu       sync.Mutex
-	commands []Command // guarded by mu; in the topic's order, clocks left out
-	clock    time.Time // guarded by mu: the broker's, when last read
-	read     time.Time // guarded by mu: our monotonic time of that
+	commands map[tp][]Command // guarded by mu; in the topic's order, clocks left out
+	clock    time.Time        // guarded by mu: the broker's, when last read
+	read     time.Time        // guarded by mu: our monotonic time of that
 }
 
-const (
-	controlEvery = 500 * time.Millisecond
-	clockEvery   = 30 * time.Second
-)
-
-func newControlLog(r *Runner) *controlLog { return &controlLog{r: r} }
+func newControlLog(r *Runner) *controlLog {
+	return &controlLog{r: r, reader: newControlReader(r.adm, r.cfg.Name), commands: map[tp][]Command{}}
+}
 
 // run reads until ctx ends. A broker that does not answer only delays
 // commands.
 func (c *controlLog) run(ctx context.Context) {
-	reader := newControlReader(c.r.adm, c.r.cfg.Name)
 	var asked time.Time
 	for ctx.Err() == nil {
-		if time.Since(asked) > clockEvery {
+		if time.Since(asked) > c.r.limits.clock {
 			asked = time.Now()
-			if err := SendControl(ctx, c.r.adm, c.r.cfg.Name, Command{Kind: CommandClock}); err != nil && ctx.Err() == nil {
+			if err := c.ask(ctx); err != nil && ctx.Err() == nil {
 				c.r.log.Warn("the broker's clock was not asked", "reason", reason(err))
 			}
 		}
-		cmds, err := reader.poll(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := c.look(ctx); err != nil && ctx.Err() == nil {
 			c.r.log.Warn("control topic not read", "reason", reason(err))
 		}
-		c.take(cmds, reader.brokerMillis())
-		sleep(ctx, controlEvery)
+		sleep(ctx, c.r.limits.control)
 	}
+}
+
+// ask has the broker stamp a record with its time.
+func (c *controlLog) ask(ctx context.Context) error {
+	return SendControl(ctx, c.r.adm, c.r.cfg.Name, Command{Kind: CommandClock})
+}
+
+// look reads what is new in the control topic.
+func (c *controlLog) look(ctx context.Context) error {
+	cmds, err := c.reader.poll(ctx)
+	c.take(cmds, c.reader.brokerMillis())
+	return err
 }
 
 func (c *controlLog) take(cmds []Command, millis int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, cmd := range cmds {
-		if cmd.Kind != CommandClock {
-			c.commands = append(c.commands, cmd)
-		}
+		t := tp{cmd.Topic, cmd.Partition}
+		c.commands[t] = append(c.commands[t], cmd)
 	}
 	if t := time.UnixMilli(millis); millis > 0 && t.After(c.clock) {
 		c.clock, c.read = t, time.Now()
@@ -76,39 +83,44 @@ func (c *controlLog) now() time.Time {
 	return c.clock.Add(time.Since(c.read))
 }
 
-func (c *controlLog) all() []Command {
+// next is the first command for t at or behind a control offset.
+func (c *controlLog) next(t tp, offset int64) (Command, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.commands[:len(c.commands):len(c.commands)]
+	cmds := c.commands[t]
+	i, _ := slices.BinarySearchFunc(cmds, offset, func(cmd Command, at int64) int { return cmp.Compare(cmd.Offset, at) })
+	if i == len(cmds) {
+		return Command{}, false
+	}
+	return cmds[i], true
 }
 
-// nextCommand is the first command that concerns a partition this worker owns
-// and has not executed, nil when there is none.
-func (w *worker) nextCommand() *Command {
-	all := w.r.control.all()
-	for i := range all {
-		t := tp{all[i].Topic, all[i].Partition}
-		w.mu.Lock()
-		owned := w.owned[t]
-		w.mu.Unlock()
-		if !owned {
-			continue
+// nextCommand is a command that concerns a partition this worker owns and has
+// not executed.
+func (w *worker) nextCommand() (Command, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for t := range w.owned {
+		done := int64(0)
+		if p := w.parts[t]; p != nil && p.loaded {
+			done = p.control
 		}
-		if p := w.parts[t]; p == nil || !p.loaded || all[i].Offset >= p.control {
-			return &all[i]
+		if cmd, ok := w.r.control.next(t, done); ok {
+			return cmd, true
 		}
 	}
-	return nil
+	return Command{}, false
 }
 
 // obey executes one command in a transaction of its own: nothing that was
 // polled may be in it (see releaser). A dependency that is missing only
 // delays it.
 func (w *worker) obey(ctx context.Context) error {
-	cmd := w.nextCommand()
-	if cmd == nil {
+	next, ok := w.nextCommand()
+	if !ok {
 		return nil
 	}
+	cmd := &next
 	p := w.part(tp{cmd.Topic, cmd.Partition})
 	if err := w.load(ctx, p); err != nil {
 		w.log.Warn("command waits", "kind", cmd.Kind, "reason", reason(err))
@@ -155,8 +167,8 @@ func (w *worker) release(ctx context.Context, b *batch, p *part, cmd *Command, j
 	if out.Done {
 		b.produce(ControlRecord(w.r.cfg.Name, p.at, cmd.Offset+1))
 	}
-	if err := b.flush(w.sessCtx); err != nil || w.revoked.Load() {
-		return w.abort(b, nil, err)
+	if hold, err := b.flush(w.sessCtx); err != nil || hold != nil || w.revoked.Load() {
+		return w.abort(b, hold, err)
 	}
 	if err := w.commit(b); err != nil {
 		return err
@@ -244,16 +256,22 @@ func (w *worker) acceptLoss(p *part, cmd *Command) error {
 	}
 	b := w.batch
 	b.reset(w, w.r.gen.Load())
+	void := cmd.Number != 0 && cmd.Number != p.number // meant for a topic that was deleted since
 	from := w.sess.Client().CommittedOffsets()[p.topic][p.partition].Offset
-	b.produce(LossRecord(w.r.cfg.Name, Loss{At: p.at, From: from, To: cmd.From, By: cmd.By}, cmd.Offset))
+	if !void {
+		b.produce(LossRecord(w.r.cfg.Name, Loss{At: p.at, From: from, To: cmd.From, By: cmd.By}, cmd.Offset))
+	}
 	b.produce(ControlRecord(w.r.cfg.Name, p.at, cmd.Offset+1))
-	if err := b.flush(w.sessCtx); err != nil || w.revoked.Load() {
-		return w.abort(b, nil, err)
+	if hold, err := b.flush(w.sessCtx); err != nil || hold != nil || w.revoked.Load() {
+		return w.abort(b, hold, err)
 	}
 	if err := w.commit(b); err != nil {
 		return err
 	}
 	p.control = cmd.Offset + 1
+	if void {
+		return nil
+	}
 	w.r.metrics.released.WithLabelValues(string(cmd.Kind)).Inc()
 	w.sess.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{p.topic: {p.partition: {Epoch: -1, Offset: cmd.From}}})
 	w.sess.Client().ResumeFetchPartitions(map[string][]int32{p.topic: {p.partition}})

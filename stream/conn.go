@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -72,9 +73,23 @@ func (k *Kafka) dial(ctx context.Context, extra ...kgo.Opt) (*kgo.Client, error)
 	defer cancel()
 	if err := cl.Ping(ctx); err != nil {
 		cl.Close()
-		return nil, &Gone{What: "broker", Err: err}
+		return nil, k.dialErr(err)
 	}
 	return cl, nil
+}
+
+// dialErr tells a refusal (exit 4) from silence (exit 75). Brokers may close the
+// connection without a word when they refuse a password or expect TLS.
+func (k *Kafka) dialErr(err error) error {
+	switch {
+	case isNotAllowed(err):
+		return fmt.Errorf("the broker refuses this user: %w", err)
+	case errors.Is(err, io.EOF) && k.SASL.Mechanism != "":
+		err = fmt.Errorf("the broker closed the connection, as some do for a wrong user or password: %w", err)
+	case errors.Is(err, io.EOF) && k.TLS == nil:
+		err = fmt.Errorf("the broker closed the connection, as some do when they expect TLS: %w", err)
+	}
+	return &Gone{What: "broker", Err: err}
 }
 
 // errTV1 refuses brokers whose transactions a delayed EndTxn can tear

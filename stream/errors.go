@@ -3,8 +3,6 @@ package stream
 import (
 	"errors"
 	"fmt"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Exit codes of contract 31.
@@ -56,12 +54,10 @@ func ExitCode(err error) int {
 		return ExitOK
 	case errors.As(err, &refused):
 		return ExitUsage
-	case errors.As(err, &gone), errors.As(err, &fenced), errors.Is(err, errTooMany):
-		return ExitAgain
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed),
-		errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TransactionalIDAuthorizationFailed),
-		errors.Is(err, kerr.SaslAuthenticationFailed):
+	case isNotAllowed(err):
 		return ExitNotAllowed
+	case errors.As(err, &gone), errors.As(err, &fenced), errors.Is(err, errTooMany), waitable(err):
+		return ExitAgain
 	}
 	return ExitInternal
 }

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"weir/stream/lineage"
@@ -20,23 +22,40 @@ type origin struct {
 // forgotten when its partition commits past it or goes.
 const maxOversize = 10_000
 
-// noteOversize remembers which copies the broker refuses for their size, so
-// that the next try quarantines them. The refused record names its source by
-// topic, partition and lineage id; all copies of that offset to that topic are
-// meant.
-func (w *worker) noteOversize(b *batch, rec *kgo.Record) {
-	at, ok := b.sourceOf(rec)
-	if !ok {
-		return
+// refused decides what follows when the broker does not take a record. Copies
+// too large for their topic are quarantined at the next try; else the input
+// partition waits, so that others go on. What has no source, or ends the
+// producer, is an error.
+func (b *batch) refused(e *produceError) (*holding, error) {
+	// A partition that another worker raised may be new to this client.
+	b.w.sess.Client().ForceMetadataRefresh()
+	at, ok := b.sourceOf(e.rec)
+	if !ok || !retriable(e) {
+		return nil, e
 	}
+	tooLarge := errors.Is(e.err, kerr.MessageTooLarge) || errors.Is(e.err, kerr.RecordListTooLarge)
+	if tooLarge && at.recipient >= 0 {
+		b.w.noteOversize(at)
+		return nil, e
+	}
+	return &holding{parts: []tp{at.tp}, reason: "output_refused", retry: true, err: e.err}, nil
+}
+
+// noteOversize remembers which copies the broker refuses for their size.
+func (w *worker) noteOversize(at origin) {
 	if len(w.oversize) >= maxOversize || w.oversize == nil {
 		w.oversize = map[origin]bool{}
 	}
 	w.oversize[at] = true
 }
 
-// sourceOf reads a produced record's source back from its lineage header.
+// sourceOf reads a produced record's source back: a copy's from its lineage
+// header, a quarantine record's (recipient -1) from its notice.
 func (b *batch) sourceOf(rec *kgo.Record) (origin, bool) {
+	if rec.Topic == b.w.r.names.Quarantine {
+		n, _, _, err := parseNotice(rec)
+		return origin{tp{n.Topic, n.Partition}, n.Offset, -1}, err == nil
+	}
 	h, err := lineage.Parse(header(rec, lineage.HeaderKey))
 	if err != nil {
 		return origin{}, false
@@ -66,7 +85,10 @@ func (b *batch) quarantine(p *part, e *entry, rec *kgo.Record, copies []transfor
 		p.breaker.add(false, 0)
 		return nil
 	}
-	key := b.keyHash(p, e, rec)
+	key, err := b.keyHash(p, e, rec)
+	if err != nil {
+		return err
+	}
 	b.applyParked(p, key, copies)
 	if err := b.seal(p, key, rec, copies); err != nil {
 		return err
@@ -123,42 +145,53 @@ func (b *batch) judge(p *part, copies []transforms.Copy) error {
 		poison = poison || !isDrift(copies[i].Code)
 	}
 	if waits && b.w.r.cfg.OnPoison == Stop {
-		return &standstill{"poison"}
+		return &standstill{haltPoison}
 	}
 	if p.breaker.add(poison, b.w.r.cfg.Breaker) {
-		return &standstill{"breaker"}
+		return &standstill{haltBreaker}
 	}
 	return nil
 }
 
 // keyHash is the record key's HMAC: of its fields' canonical text where it can
-// be decoded, of its bytes where not (contract 28).
-func (b *batch) keyHash(p *part, e *entry, rec *kgo.Record) [32]byte {
+// be decoded, of its bytes where not (contract 28). An error is a dependency:
+// a guess would park the key under another name than its later records have.
+func (b *batch) keyHash(p *part, e *entry, rec *kgo.Record) ([32]byte, error) {
 	if e == nil && p.binding != nil {
-		e = b.keyOnly(p, rec)
+		var err error
+		if e, err = b.keyOnly(p, rec); err != nil {
+			return [32]byte{}, err
+		}
 	}
 	if e != nil {
 		text, err := e.plan.Load().KeyText(b.keyText[:0], b.scratch, &b.decoded.event)
 		b.keyText = text
 		if err == nil {
-			return b.hasher.sum(text)
+			return b.hasher.sum(text), nil
 		}
 	}
-	return b.hasher.sum(rec.Key)
+	return b.hasher.sum(rec.Key), nil
 }
 
-// keyOnly decodes the key of a record whose value is poison, as if it were a
-// tombstone.
-func (b *batch) keyOnly(p *part, rec *kgo.Record) *entry {
-	bare := kgo.Record{Key: rec.Key, Topic: rec.Topic, Partition: rec.Partition, Timestamp: rec.Timestamp, Headers: rec.Headers}
+// keyOnly decodes the key of a record whose value or headers are poison, as if
+// it were a bare tombstone; nil when the key is poison too.
+func (b *batch) keyOnly(p *part, rec *kgo.Record) (*entry, error) {
+	bare := kgo.Record{Key: rec.Key, Topic: rec.Topic, Partition: rec.Partition, Timestamp: rec.Timestamp}
+	for _, h := range rec.Headers {
+		if h.Key == framingHeader(true) {
+			bare.Headers = append(bare.Headers, h)
+		}
+	}
 	ctx, cancel := context.WithTimeout(b.w.sessCtx, externalTimeout)
 	defer cancel()
-	if err := b.w.r.plans.decode(ctx, b.gen, p.binding, &bare, &b.decoded); err != nil {
-		return nil
+	err := b.w.r.plans.decode(ctx, b.gen, p.binding, &bare, &b.decoded)
+	var e *entry
+	if err == nil {
+		e, err = b.w.r.plans.entryFor(ctx, b.gen, p.binding, &b.decoded)
 	}
-	e, err := b.w.r.plans.entryFor(ctx, b.gen, p.binding, &b.decoded)
-	if err != nil {
-		return nil
+	var m *missing
+	if err == nil || errors.As(err, &m) {
+		return e, err
 	}
-	return e
+	return nil, nil
 }

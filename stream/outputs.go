@@ -120,8 +120,13 @@ func applyRaced(ctx context.Context, adm *kadm.Client, changes []TopicChange) er
 	return awaitTopics(ctx, adm, changes)
 }
 
+// errRaised: the partition is there, and the client learns of it before the
+// next try.
+var errRaised = errors.New("the output has just been given more partitions")
+
 // raise gives an output as many partitions as its source has grown to
-// (contract 12). The input partition waits meanwhile.
+// (contract 12). The input partition waits meanwhile. It needs no
+// topics.create: that is about topics that do not exist.
 func (r *Runner) raise(ctx context.Context, i *topicInfo, partitions int32) error {
 	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
 	defer cancel()

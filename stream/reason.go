@@ -70,7 +70,7 @@ func recoverable(err error) bool {
 // waitable reports whether err is a broker that does not answer yet.
 func waitable(err error) bool {
 	var netErr net.Error
-	return errors.As(err, &netErr) || errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+	return errors.As(err, &netErr) || kgo.IsRetryableBrokerErr(err) || errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions)
 }
 

@@ -174,6 +174,7 @@ func (g *rig) start(cfg Config, change func(*Runner)) *running {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	r.limits.metadata, r.limits.control = 500*time.Millisecond, 50*time.Millisecond
 	if change != nil {
 		change(r)
 	}

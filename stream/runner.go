@@ -23,6 +23,8 @@ type Runner struct {
 	net     *network
 	adm     *kgo.Client // administration and plain reads; owned by Run
 	start   *StartMarker
+	state   *stateView
+	limits  limits
 
 	lineage, quarantine *topicInfo
 	topics              topicInfos
@@ -51,6 +53,13 @@ func NewRunner(cfg Config) (*Runner, error) {
 	if cfg.MaxPoll <= 0 {
 		cfg.MaxPoll = 2_000
 	}
+	for i := range cfg.Sources {
+		for _, h := range cfg.Sources[i].Headers {
+			if reservedHeader(h) {
+				return nil, &Refused{Why: fmt.Sprintf("source %q: header %q cannot be copied: Weir writes it itself", cfg.Sources[i].Topics, h)}
+			}
+		}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -58,7 +67,7 @@ func NewRunner(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{cfg: cfg, names: InternalNames(cfg.Name), log: cfg.Log, net: newNetwork(cfg.Kafka.TLS)}
+	r := &Runner{cfg: cfg, names: InternalNames(cfg.Name), log: cfg.Log, net: newNetwork(cfg.Kafka.TLS), limits: defaultLimits()}
 	r.plans = &plans{cfg: &r.cfg, reg: cfg.Registry, ms: ms, r: r}
 	r.metrics = newMetrics(cfg.Name)
 	r.health.beats = make([]atomic.Int64, cfg.Workers)
@@ -112,6 +121,7 @@ func (r *Runner) runWorkers(ctx context.Context, cancel context.CancelFunc) erro
 	defer drop()
 	r.net.onKill(drop)
 	r.ready.Store(true)
+	defer context.AfterFunc(ctx, func() { r.ready.Store(false) })()
 	for n := range r.cfg.Workers {
 		w := &worker{r: r, n: n, id: instanceID(r.cfg.Name, r.cfg.Slot, n), sessCtx: sessCtx, log: r.log.With("worker", n)}
 		r.beat(n)
@@ -154,19 +164,51 @@ func (r *Runner) prepare(ctx context.Context) error {
 			r.adm.Close()
 		}
 	}()
+	r.state = &stateView{cl: r.adm, name: r.cfg.Name}
+	r.control = newControlLog(r)
+	// The policy's keys come before its claim: a policy that cannot run must not
+	// use its epoch up.
+	var gen *generation
+	if gen, err = newGeneration(&r.cfg.Policy, &r.cfg); err != nil {
+		return err
+	}
 	for _, step := range []func(context.Context) error{r.checkBroker, r.ensureInternal, r.claim, r.claimStart} {
 		if err = step(ctx); err != nil {
 			return err
 		}
 	}
-	gen, err := newGeneration(&r.cfg.Policy, &r.cfg)
-	if err != nil {
+	if err = r.firstClock(ctx, gen); err != nil {
 		return err
 	}
 	r.gen.Store(gen)
-	r.control = newControlLog(r)
 	return nil
 }
+
+// firstClock reads the broker's time before the first record, where a
+// recipient has a last day.
+func (r *Runner) firstClock(ctx context.Context, gen *generation) error {
+	for i := range gen.policy.Transforms.Recipients {
+		if gen.policy.Transforms.Recipients[i].Until.IsZero() {
+			continue
+		}
+		err := r.control.ask(ctx)
+		if err == nil {
+			err = r.control.look(ctx)
+		}
+		if err == nil && r.control.now().IsZero() {
+			err = errNoClock
+		}
+		if err != nil {
+			return &Gone{What: "the broker's clock", Err: err}
+		}
+		break
+	}
+	r.expire(gen)
+	return nil
+}
+
+// errNoClock: without LogAppendTime the control topic tells no broker time.
+var errNoClock = errors.New("the control topic does not have message.timestamp.type=LogAppendTime (`weir topics plan`)")
 
 func (r *Runner) checkBroker(ctx context.Context) error {
 	v, err := transactionVersion(ctx, r.adm)
@@ -187,8 +229,13 @@ func (r *Runner) ensureInternal(ctx context.Context) error {
 	}
 	var absent []TopicChange
 	for _, c := range changes {
-		if c.Action == ActionCreate || c.Action == ActionRaise && r.cfg.CreateTopics {
+		if c.Action == ActionCreate {
 			absent = append(absent, c)
+		}
+		if c.Action == ActionRaise { // needs no topics.create; what fails here waits for its first record
+			if err := applyRaced(ctx, admin(r.adm), []TopicChange{c}); err != nil {
+				r.log.Warn("output has fewer partitions than its source", "topic", c.Topic, "wanted", c.Partitions, "reason", reason(err))
+			}
 		}
 	}
 	if len(absent) > 0 && !r.cfg.CreateTopics {
@@ -223,7 +270,7 @@ func (r *Runner) claimOpts() []kgo.Opt { return append(r.cfg.Kafka.opts(), r.net
 func (r *Runner) reloads(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, time.Second)
-		r.expire()
+		r.expire(r.gen.Load())
 		if r.cfg.Reload == nil {
 			continue
 		}
@@ -245,13 +292,14 @@ func (r *Runner) reload(ctx context.Context, p *Policy) error {
 	if p.Transforms.Name != r.cfg.Name {
 		return errors.New("the pipeline's name cannot change")
 	}
-	if _, err := ClaimEpoch(ctx, r.claimOpts(), r.cfg.Name, p.Transforms.Epoch, p.Transforms.Hash); err != nil {
-		return err
-	}
 	gen, err := newGeneration(p, &r.cfg)
 	if err != nil {
 		return err
 	}
+	if _, err := ClaimEpoch(ctx, r.claimOpts(), r.cfg.Name, p.Transforms.Epoch, p.Transforms.Hash); err != nil {
+		return err
+	}
+	r.expire(gen)
 	r.gen.Store(gen)
 	r.metrics.reloads.WithLabelValues("switched").Inc()
 	r.log.Info("policy switched", "epoch", p.Transforms.Epoch)
@@ -259,12 +307,11 @@ func (r *Runner) reload(ctx context.Context, p *Policy) error {
 }
 
 // expire works out whose last day is over by the broker's clock (contract 7).
-func (r *Runner) expire() {
+func (r *Runner) expire(gen *generation) {
 	now := r.control.now()
 	if now.IsZero() {
 		return
 	}
-	gen := r.gen.Load()
 	rs := gen.policy.Transforms.Recipients
 	expired := make([]bool, len(rs))
 	for i := range rs {

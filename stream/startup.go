@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -110,17 +111,22 @@ func (w *worker) adjustOffsets(ctx context.Context, offsets map[string]map[int32
 	if err != nil {
 		return nil, err
 	}
-	st, err := ReadState(ctx, w.r.adm, w.r.cfg.Name)
+	ids, err := topicIDs(ctx, adm, keysOf(fresh))
 	if err != nil {
 		return nil, err
 	}
-	ids, err := topicIDs(ctx, adm, keysOf(fresh))
+	numbers := map[string]uint32{} // 0: none yet
+	err = w.r.state.with(ctx, func(st *State) {
+		for t := range fresh {
+			numbers[t], _ = st.TopicNumber(ids[t])
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
 	for t, ps := range fresh {
 		for _, p := range ps {
-			at, ok := markedStart(w.r.start, st, ids[t], p)
+			at, ok := markedStart(w.r.start, numbers[t], p)
 			if !ok {
 				b, listed := begins.Lookup(t, p)
 				if !listed || b.Err != nil {
@@ -135,12 +141,11 @@ func (w *worker) adjustOffsets(ctx context.Context, offsets map[string]map[int32
 }
 
 // markedStart is where the group's first start put a partition.
-func markedStart(m *StartMarker, st *State, id kadm.TopicID, partition int32) (int64, bool) {
-	n, ok := st.TopicNumber(id)
-	if m == nil || !ok || int(partition) >= len(m.Offsets[n]) {
+func markedStart(m *StartMarker, number uint32, partition int32) (int64, bool) {
+	if m == nil || int(partition) >= len(m.Offsets[number]) {
 		return 0, false
 	}
-	return m.Offsets[n][partition], true
+	return m.Offsets[number][partition], true
 }
 
 func topicIDs(ctx context.Context, adm *kadm.Client, topics []string) (map[string]kadm.TopicID, error) {
@@ -158,72 +163,123 @@ func topicIDs(ctx context.Context, adm *kadm.Client, topics []string) (map[strin
 	return out, nil
 }
 
-// load reads what the state topic holds of a partition before its first record
+// loadPolled loads the polled partitions that are new to this worker, all at
+// once. It runs before the transaction's first record: later, a read of the
+// state topic could wait for our own transaction.
+func (w *worker) loadPolled(ctx context.Context, fetches kgo.Fetches) *holding {
+	var fresh []*part
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if p := w.part(tp{f.Topic, f.Partition}); len(f.Records) > 0 && !p.loaded {
+			fresh = append(fresh, p)
+		}
+	})
+	var m *missing
+	if !errors.As(w.load(ctx, fresh...), &m) {
+		return nil
+	}
+	h := &holding{reason: m.what, retry: true, err: m.err}
+	for _, p := range fresh {
+		h.parts = append(h.parts, p.tp)
+	}
+	return h
+}
+
+// load reads what the state topic holds of partitions before their first record
 // is treated. The predecessor's last transaction has ended by then: the broker
-// answers a RequireStable fetch only after that (contract 29).
-func (w *worker) load(ctx context.Context, p *part) error {
-	if p.loaded {
+// answers a RequireStable fetch only after that (contract 29). Its errors are
+// *missing.
+func (w *worker) load(ctx context.Context, parts ...*part) error {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return p.loaded })
+	if len(parts) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
 	defer cancel()
-	if err := w.awaitStable(ctx, p.tp); err != nil {
-		return &missing{what: "stable_offsets", err: err}
-	}
-	adm := admin(w.r.adm)
-	ids, err := topicIDs(ctx, adm, []string{p.topic})
+	ids, err := topicIDs(ctx, admin(w.r.adm), topicsOf(parts))
 	if err != nil {
 		return &missing{what: "broker", err: err}
 	}
-	st, err := ReadState(ctx, w.r.adm, w.r.cfg.Name)
+	if err := w.awaitStable(ctx, parts, ids); err != nil {
+		return &missing{what: "stable_offsets", err: err}
+	}
+	adopt := func(st *State) {
+		for _, p := range parts {
+			if n, ok := st.TopicNumber(ids[p.topic]); ok {
+				w.adopt(p, n, st)
+			}
+		}
+	}
+	if err := w.r.state.with(ctx, adopt); err != nil {
+		return &missing{what: "state", err: err}
+	}
+	var unnumbered []TopicRecord
+	for _, p := range parts {
+		if !p.loaded {
+			unnumbered = append(unnumbered, TopicRecord{ID: ids[p.topic], Name: p.topic})
+		}
+	}
+	if len(unnumbered) == 0 {
+		return nil
+	}
+	st, err := ClaimTopics(ctx, w.r.claimOpts(), w.r.cfg.Name, unnumbered)
 	if err != nil {
 		return &missing{what: "state", err: err}
 	}
-	n, ok := st.TopicNumber(ids[p.topic])
-	if !ok {
-		if st, err = ClaimTopics(ctx, w.r.claimOpts(), w.r.cfg.Name, []TopicRecord{{ID: ids[p.topic], Name: p.topic}}); err != nil {
-			return &missing{what: "state", err: err}
-		}
-		n, _ = st.TopicNumber(ids[p.topic])
-	}
-	p.number, p.at = n, InputPartition{Topic: n, Partition: p.partition}
-	w.park.load(st, p.at)
-	p.control, p.loaded = st.Control[p.at], true
+	adopt(st)
 	return nil
 }
 
-// awaitStable waits until no transaction holds an uncommitted offset of t.
-func (w *worker) awaitStable(ctx context.Context, t tp) error {
+// adopt takes over what the state says of a partition.
+func (w *worker) adopt(p *part, number uint32, st *State) {
+	p.number, p.at = number, InputPartition{Topic: number, Partition: p.partition}
+	w.park.load(st, p.at)
+	p.control, p.loaded = st.Control[p.at], true
+}
+
+func topicsOf(parts []*part) []string {
+	seen := map[string]bool{}
+	for _, p := range parts {
+		seen[p.topic] = true
+	}
+	return keysOf(seen)
+}
+
+// awaitStable waits until no transaction holds an uncommitted offset of parts.
+func (w *worker) awaitStable(ctx context.Context, parts []*part, ids map[string]kadm.TopicID) error {
+	req := stableRequest(w.r.names.Group, parts, ids)
 	for {
-		err := w.fetchStable(ctx, t)
-		if !errors.Is(err, kerr.UnstableOffsetCommit) {
-			return err
+		resp, err := req.RequestWith(ctx, w.r.adm)
+		if err == nil {
+			err = offsetFetchErr(resp)
 		}
-		if ctx.Err() != nil {
+		if !errors.Is(err, kerr.UnstableOffsetCommit) || ctx.Err() != nil {
 			return err
 		}
 		sleep(ctx, 50*time.Millisecond)
 	}
 }
 
-func (w *worker) fetchStable(ctx context.Context, t tp) error {
-	req := kmsg.NewPtrOffsetFetchRequest()
-	req.RequireStable = true
-	req.Group = w.r.names.Group
-	rt := kmsg.NewOffsetFetchRequestTopic()
-	rt.Topic, rt.Partitions = t.topic, []int32{t.partition}
-	req.Topics = append(req.Topics, rt)
-	g := kmsg.NewOffsetFetchRequestGroup()
-	g.Group = req.Group
-	gt := kmsg.NewOffsetFetchRequestGroupTopic()
-	gt.Topic, gt.Partitions = t.topic, []int32{t.partition}
-	g.Topics = append(g.Topics, gt)
-	req.Groups = append(req.Groups, g)
-	resp, err := req.RequestWith(ctx, w.r.adm)
-	if err != nil {
-		return err
+// stableRequest asks for committed offsets; old brokers read its topics, newer
+// ones its groups, by name or by id.
+func stableRequest(group string, parts []*part, ids map[string]kadm.TopicID) *kmsg.OffsetFetchRequest {
+	byTopic := map[string][]int32{}
+	for _, p := range parts {
+		byTopic[p.topic] = append(byTopic[p.topic], p.partition)
 	}
-	return offsetFetchErr(resp)
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable, req.Group = true, group
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = group
+	for _, t := range keysOf(byTopic) {
+		rt := kmsg.NewOffsetFetchRequestTopic()
+		rt.Topic, rt.Partitions = t, byTopic[t]
+		req.Topics = append(req.Topics, rt)
+		gt := kmsg.NewOffsetFetchRequestGroupTopic()
+		gt.Topic, gt.TopicID, gt.Partitions = t, ids[t], byTopic[t]
+		g.Topics = append(g.Topics, gt)
+	}
+	req.Groups = append(req.Groups, g)
+	return req
 }
 
 func offsetFetchErr(resp *kmsg.OffsetFetchResponse) error {

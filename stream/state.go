@@ -18,7 +18,6 @@ import (
 //	key                                         value                             says
 //	v1/epoch/<n>                                {"hash":"<64 hex>"}               policy epoch n is this policy (contract 2)
 //	v1/topic/<number>                           {"id":"<32 hex>","name":"<topic>"} what a topic number stands for (contract 17)
-//	v1/partitions/<number>                      {"count":<n>}                     partitions of an input topic at the last look (contract 12)
 //	v1/start                                    {"mode":"…","offsets":{"<number>":[…]}} the group has started there (contract 27)
 //	v1/parked/<number>/<partition>/<key>/<recipient>   {"from":<offset>}          the key waits, since that input offset (contract 29)
 //	v1/released/<number>/<partition>/<key>/<recipient> {"next":<offset>}          its quarantined records before that offset are done with
@@ -84,21 +83,20 @@ type Loss struct {
 
 // State is the state topic, read. It belongs to whoever read it.
 type State struct {
-	Epochs     map[uint64][32]byte // epoch → policy hash
-	Topics     map[uint32]TopicRecord
-	Partitions map[uint32]int32         // topic number → partitions at the last look
-	Start      *StartMarker             // nil: the group never started
-	Parked     map[ParkedKey]int64      // → input offset that parked it
-	Released   map[ParkedKey]int64      // → first input offset neither released nor dropped
-	Control    map[InputPartition]int64 // → next control offset to execute
-	Losses     map[string]Loss          // by state key
+	Epochs   map[uint64][32]byte // epoch → policy hash
+	Topics   map[uint32]TopicRecord
+	Start    *StartMarker             // nil: the group never started
+	Parked   map[ParkedKey]int64      // → input offset that parked it
+	Released map[ParkedKey]int64      // → first input offset neither released nor dropped
+	Control  map[InputPartition]int64 // → next control offset to execute
+	Losses   map[string]Loss          // by state key
 
 	numbers map[[16]byte]uint32 // Topics, inverted
 }
 
 func newState() *State {
 	return &State{
-		Epochs: map[uint64][32]byte{}, Topics: map[uint32]TopicRecord{}, Partitions: map[uint32]int32{},
+		Epochs: map[uint64][32]byte{}, Topics: map[uint32]TopicRecord{},
 		Parked: map[ParkedKey]int64{}, Released: map[ParkedKey]int64{}, Control: map[InputPartition]int64{},
 		Losses: map[string]Loss{}, numbers: map[[16]byte]uint32{},
 	}
@@ -119,7 +117,6 @@ type stateValue struct {
 	Hash    string             `json:"hash,omitempty"`
 	ID      string             `json:"id,omitempty"`
 	Name    string             `json:"name,omitempty"`
-	Count   int32              `json:"count,omitempty"`
 	Mode    string             `json:"mode,omitempty"`
 	Offsets map[uint32][]int64 `json:"offsets,omitempty"`
 	From    int64              `json:"from,omitempty"`
@@ -154,9 +151,6 @@ func (s *State) set(kind, rest, key string, v *stateValue, gone bool) bool {
 		return s.setEpoch(rest, v, gone)
 	case "topic":
 		return s.setTopic(rest, v, gone)
-	case "partitions":
-		n, ok := parseNumber(rest)
-		return ok && put(s.Partitions, n, v.Count, gone)
 	case "start":
 		s.Start = nil
 		if !gone {
@@ -261,11 +255,6 @@ func topicRecord(name string, number uint32, t TopicRecord) *kgo.Record {
 
 func startRecord(name string, m StartMarker) *kgo.Record {
 	return stateRecord(name, "start", &stateValue{Mode: m.Mode, Offsets: m.Offsets})
-}
-
-// PartitionsRecord is the state record of an input topic's partition count.
-func PartitionsRecord(name string, topic uint32, partitions int32) *kgo.Record {
-	return stateRecord(name, fmt.Sprintf("partitions/%d", topic), &stateValue{Count: partitions})
 }
 
 // ControlRecord notes that the commands for a partition before control offset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -15,6 +16,10 @@ import (
 // errHeldBack: a transaction that does not end keeps committed readers from
 // the topic's end.
 var errHeldBack = errors.New("an open transaction holds the topic back (see `weir doctor txn list`)")
+
+// errShrunk: the topic was made anew or lost its end, so what was read before
+// says nothing about it.
+var errShrunk = errors.New("the topic ends before what was read of it")
 
 const (
 	fetchWait  = 100 * time.Millisecond
@@ -57,6 +62,9 @@ func (r *committedReader) read(ctx context.Context, fn func(*kgo.Record) error) 
 		return fmt.Errorf("finding the end of %s: %w", r.topic, kerr.UnknownTopicOrPartition)
 	}
 	for _, end := range ends.Offsets().Sorted() {
+		if r.from[end.Partition] > end.At {
+			return fmt.Errorf("reading %s: %w", r.topic, errShrunk)
+		}
 		if err := r.readPartition(ctx, end.Partition, end.At, fn); err != nil {
 			return fmt.Errorf("reading %s: %w", r.topic, err)
 		}
@@ -226,4 +234,33 @@ func ReadState(ctx context.Context, cl *kgo.Client, name string) (*State, error)
 		return nil, err
 	}
 	return s, nil
+}
+
+// stateView follows the state topic for all workers of a process, so that a
+// rebalance reads what is new instead of everything again.
+type stateView struct {
+	cl   *kgo.Client
+	name string
+
+	mu     sync.Mutex
+	reader *committedReader // guarded by mu; nil: nothing was read yet
+	st     *State           // guarded by mu
+}
+
+// with brings the view up to the high watermark of now and calls fn with it. fn
+// must not keep the State. What ReadState says of open transactions holds here.
+func (v *stateView) with(ctx context.Context, fn func(*State)) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.reader == nil {
+		v.reader, v.st = newCommittedReader(v.cl, InternalNames(v.name).State), newState()
+	}
+	if err := v.reader.read(ctx, v.st.apply); err != nil {
+		if errors.Is(err, errState) || errors.Is(err, errShrunk) {
+			v.reader = nil // begin anew: a record that was not understood must not be passed over
+		}
+		return err
+	}
+	fn(v.st)
+	return nil
 }

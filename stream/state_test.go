@@ -105,7 +105,7 @@ func TestStateRoundTrip(t *testing.T) {
 	odd := parkedKey("a/b", 2)
 	in.txn("t", committed,
 		epochRecord("shop", 12, [32]byte{1, 2}), topicRecord("shop", 7, TopicRecord{uuid(7), "cdc.shop.customers"}),
-		topicRecord("shop", 8, TopicRecord{uuid(8), "cdc.shop.orders"}), PartitionsRecord("shop", 7, 6), startRecord("shop", start),
+		topicRecord("shop", 8, TopicRecord{uuid(8), "cdc.shop.orders"}), startRecord("shop", start),
 		parkedRecord("shop", parkedKey("analytics", 1), 41), parkedRecord("shop", odd, 0), parkedRecord("shop", parkedKey("gone", 3), 1),
 		unparkedRecord("shop", parkedKey("gone", 3)), releasedRecord("shop", odd, 44), ControlRecord("shop", InputPartition{7, 3}, 17),
 		LossRecord("shop", loss, 16), stateRecord("shop", "x-later/1", &stateValue{}),
@@ -113,7 +113,6 @@ func TestStateRoundTrip(t *testing.T) {
 	want := newState()
 	want.Epochs[12] = [32]byte{1, 2}
 	want.Topics[7], want.numbers[uuid(7)] = TopicRecord{uuid(7), "cdc.shop.customers"}, 7
-	want.Partitions[7] = 6
 	want.Start = &start
 	want.Parked[parkedKey("analytics", 1)], want.Parked[odd] = 41, 0
 	want.Released[odd] = 44
@@ -132,7 +131,6 @@ func TestStateKeys(t *testing.T) {
 	for want, rec := range map[string]*kgo.Record{
 		`v1/epoch/12 {"hash":"` + strings.Repeat("00", 32) + `"}`:                epochRecord("shop", 12, [32]byte{}),
 		`v1/topic/7 {"id":"07000000000000000000000000000007","name":"t"}`:        topicRecord("shop", 7, TopicRecord{uuid(7), "t"}),
-		`v1/partitions/7 {"count":6}`:                                            PartitionsRecord("shop", 7, 6),
 		`v1/start {"mode":"latest","offsets":{"7":[1,2]}}`:                       startRecord("shop", StartMarker{"latest", map[uint32][]int64{7: {1, 2}}}),
 		`v1/parked/7/3/01000000000000000000000000000000/analytics {"from":41}`:   parkedRecord("shop", parkedKey("analytics", 1), 41),
 		`v1/parked/7/3/01000000000000000000000000000000/analytics `:              unparkedRecord("shop", parkedKey("analytics", 1)),

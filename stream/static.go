@@ -9,6 +9,7 @@ import (
 	"weir/schemas/avro"
 	"weir/schemas/jsonrec"
 	"weir/schemas/rawtext"
+	"weir/stream/lineage"
 	"weir/transforms"
 )
 
@@ -17,6 +18,16 @@ const (
 	newKeyHeader = "__debezium.newkey"
 	oldKeyHeader = "__debezium.oldkey"
 )
+
+// reservedHeader reports whether a header is Weir's to write: copied from the
+// input it would be forged, or a record key in clear.
+func reservedHeader(name string) bool {
+	switch name {
+	case lineage.HeaderKey, newKeyHeader, oldKeyHeader, framingHeader(true), framingHeader(false):
+		return true
+	}
+	return false
+}
 
 // header gives a header's value, nil when the record has none.
 func header(rec *kgo.Record, name string) []byte {

@@ -33,6 +33,8 @@ type worker struct {
 	park    *parking
 	// oversize: copies that the broker refused for their size.
 	oversize map[origin]bool
+	tried    *generation // under which standing partitions were last tried
+	refusals int         // transactions in a row that were aborted for a refused record
 	revoked  atomic.Bool // set by the session's callbacks, cleared after End
 
 	mu       sync.Mutex
@@ -47,11 +49,19 @@ type part struct {
 	binding *binding // nil: no source names the topic
 	number  uint32
 	at      InputPartition
-	loaded  bool // number and parked keys are read
-	control int64
+	loaded  bool  // number and parked keys are read
+	control int64 // next control offset to execute
 	breaker breaker
 	paused  *halt
 }
+
+// The reasons that an operator, not time, takes away; others have names of
+// dependencies.
+const (
+	haltPoison   = "poison"    // on_poison: stop
+	haltBreaker  = "breaker"   // contract 26
+	haltDataLoss = "data_loss" // contract 27
+)
 
 // halt says why a partition stands still and when to look again.
 type halt struct {
@@ -59,14 +69,12 @@ type halt struct {
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"next_try,omitzero"` // zero: an operator must act
 	tries  int
+	trying bool // it is polled again, and nothing was heard of the cause yet
 }
 
-// recreate limits (contract 25).
-const (
-	maxRecreations   = 5
-	recreationWindow = 10 * time.Minute
-	pollWait         = 250 * time.Millisecond
-)
+// pollWait is how long a poll waits: commands, reloads and paused partitions
+// want their turn.
+const pollWait = 250 * time.Millisecond
 
 // run keeps a session going until ctx ends: what start-up does, recovery does.
 func (w *worker) run(ctx context.Context) error {
@@ -82,10 +90,10 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		now := time.Now()
 		recreated = append(recreated, now)
-		for len(recreated) > 0 && now.Sub(recreated[0]) > recreationWindow {
+		for now.Sub(recreated[0]) > w.r.limits.window {
 			recreated = recreated[1:]
 		}
-		if len(recreated) > maxRecreations {
+		if len(recreated) > w.r.limits.recreations {
 			return errTooMany
 		}
 		w.r.metrics.recreated.WithLabelValues(reason(err)).Inc()
@@ -105,7 +113,7 @@ func producerFenced(err error) bool {
 // meanwhile is not treated; without this wait two holders would fence each
 // other for ever (contract 1, reliability R5).
 func (w *worker) awaitFence(ctx context.Context, cause error) error {
-	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, w.r.limits.session)
 	defer cancel()
 	for ctx.Err() == nil && !w.r.killed.Load() {
 		w.r.beat(w.n)
@@ -155,10 +163,11 @@ func (w *worker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.sess, w.batch, w.oversize = sess, newBatch(w), nil
+	w.sess, w.batch, w.oversize, w.tried = sess, newBatch(w), nil, nil
 	for {
 		_, _, err := sess.Client().ProducerID(ctx)
 		if err == nil {
+			w.r.health.waiting[w.n].Store(nil)
 			return nil
 		}
 		if !waitable(err) || ctx.Err() != nil || w.r.killed.Load() {
@@ -185,7 +194,7 @@ func (w *worker) close() {
 // options are the session's client options; each rule of libraries.md §1 that
 // holds here has its test.
 func (w *worker) options() []kgo.Opt {
-	names := w.r.names
+	names, l := w.r.names, &w.r.limits
 	patterns := make([]string, len(w.r.cfg.Sources))
 	for i := range w.r.cfg.Sources {
 		patterns[i] = globRegexp(w.r.cfg.Sources[i].Topics)
@@ -198,8 +207,8 @@ func (w *worker) options() []kgo.Opt {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.AdjustFetchOffsetsFn(w.adjustOffsets),
-		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeat), kgo.RebalanceTimeout(rebalanceTimeout),
-		kgo.TransactionTimeout(txnTimeout),
+		kgo.SessionTimeout(l.session), kgo.HeartbeatInterval(l.heartbeat), kgo.RebalanceTimeout(l.rebalance),
+		kgo.TransactionTimeout(l.txn), kgo.MetadataMaxAge(l.metadata),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(1<<20), kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.OnPartitionsAssigned(w.onAssigned), kgo.OnPartitionsRevoked(w.onRevoked), kgo.OnPartitionsLost(w.onRevoked),
@@ -239,7 +248,7 @@ func (w *worker) onRevoked(_ context.Context, _ *kgo.Client, parts map[string][]
 // syncAssignment forgets what was known of partitions that came anew or went.
 func (w *worker) syncAssignment() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	moved := len(w.assigned) > 0
 	for _, t := range w.assigned {
 		w.forget(t)
 	}
@@ -247,15 +256,32 @@ func (w *worker) syncAssignment() {
 	for t := range w.parts {
 		if !w.owned[t] {
 			w.forget(t)
+			moved = true
 		}
+	}
+	w.mu.Unlock()
+	if moved {
+		w.publishStatus()
 	}
 }
 
+// forget drops all that is known of a partition (reliability R7). The client
+// remembers a pause beyond a revocation, so it is lifted.
 func (w *worker) forget(t tp) {
-	if p := w.parts[t]; p != nil {
-		w.park.drop(p.at)
-		delete(w.parts, t)
+	p := w.parts[t]
+	if p == nil {
+		return
 	}
+	if p.paused != nil {
+		w.sess.Client().ResumeFetchPartitions(map[string][]int32{t.topic: {t.partition}})
+	}
+	for o := range w.oversize {
+		if o.tp == t {
+			delete(w.oversize, o)
+		}
+	}
+	w.park.drop(p.at)
+	delete(w.parts, t)
 }
 
 // step is one transaction: poll, begin, protect, produce, end. Its order is the
@@ -267,6 +293,7 @@ func (w *worker) step(ctx context.Context) error {
 		return err
 	}
 	gen := w.r.gen.Load()
+	w.reconsider(gen)
 	if fetches.NumRecords() == 0 {
 		return w.obey(ctx)
 	}
@@ -275,9 +302,13 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	b := w.batch
 	b.reset(w, gen)
-	hold, err := b.run(ctx, fetches)
+	hold := w.loadPolled(ctx, fetches)
+	var err error
+	if hold == nil {
+		hold, err = b.run(ctx, fetches)
+	}
 	if err == nil && hold == nil {
-		err = b.flush(w.sessCtx) // Invariant 3: every produce is answered before offsets are added
+		hold, err = b.flush(w.sessCtx) // Invariant 3: every produce is answered before offsets are added
 	}
 	if err != nil || hold != nil || w.revoked.Load() {
 		return w.abort(b, hold, err)
@@ -293,6 +324,7 @@ func (w *worker) step(ctx context.Context) error {
 // offsets decide (contract 22).
 func (w *worker) commit(b *batch) error {
 	w.r.at("end")
+	w.r.beat(w.n) // the flush had its time, End has its own
 	committed, err := w.sess.End(w.sessCtx, kgo.TryCommit)
 	w.revoked.Store(false)
 	if err != nil || !committed {
@@ -311,7 +343,9 @@ func (w *worker) commit(b *batch) error {
 // tried again, anything else drops the session.
 func (w *worker) abort(b *batch, hold *holding, cause error) error {
 	w.park.rollback()
+	b.forgetCounts()
 	w.r.metrics.txns.WithLabelValues("aborted").Inc()
+	w.r.beat(w.n)
 	_, err := w.sess.End(w.sessCtx, kgo.TryAbort)
 	w.revoked.Store(false)
 	if err != nil {
@@ -325,7 +359,8 @@ func (w *worker) abort(b *batch, hold *holding, cause error) error {
 		if !retriable(cause) {
 			return cause
 		}
-		sleep(w.sessCtx, 100*time.Millisecond)
+		w.refusals++
+		sleep(w.sessCtx, min(100*time.Millisecond<<min(w.refusals, 10), 5*time.Second))
 	}
 	return nil
 }
@@ -374,7 +409,7 @@ func (w *worker) fetchErrors(fetches kgo.Fetches) error {
 		case errors.Is(err, kerr.FencedInstanceID):
 			fatal = &Fenced{Name: w.r.cfg.Name, Slot: w.r.cfg.Slot, ID: w.id}
 		case errors.As(err, &loss), errors.Is(err, kerr.OffsetOutOfRange):
-			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "data_loss"})
+			w.hold(&holding{parts: []tp{{topic, partition}}, reason: haltDataLoss})
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
 			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "not_authorized", retry: true})
 		case topic != "" && errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
@@ -400,12 +435,12 @@ func (w *worker) hold(h *holding) {
 	pausing := map[string][]int32{}
 	for _, t := range h.parts {
 		p := w.part(t)
-		tries := 0
-		if p.paused != nil {
-			tries = p.paused.tries + 1
-		}
 		now := time.Now()
-		p.paused = &halt{Reason: h.reason, Since: now, tries: tries}
+		tries, since := 0, now
+		if p.paused != nil {
+			tries, since = p.paused.tries+1, p.paused.Since
+		}
+		p.paused = &halt{Reason: h.reason, Since: since, tries: tries}
 		if h.retry {
 			p.paused.Until = now.Add(min(time.Duration(tries+1)*500*time.Millisecond, 10*time.Second))
 		}
@@ -419,18 +454,47 @@ func (w *worker) hold(h *holding) {
 }
 
 // resume lets partitions whose time has come try again. They keep their pause
-// record until a batch of theirs commits, so that tries add up.
+// record until a batch of theirs commits, so that tries add up, or until
+// nothing is heard of the cause for a minute: there may be nothing to read.
 func (w *worker) resume() {
 	now := time.Now()
 	resuming := map[string][]int32{}
+	ended := false
 	for _, p := range w.parts {
-		if p.paused != nil && !p.paused.Until.IsZero() && now.After(p.paused.Until) {
-			p.paused.Until = now.Add(time.Minute)
-			resuming[p.topic] = append(resuming[p.topic], p.partition)
+		if p.paused == nil || p.paused.Until.IsZero() || now.Before(p.paused.Until) {
+			continue
 		}
+		resuming[p.topic] = append(resuming[p.topic], p.partition)
+		if p.paused.trying {
+			p.paused, ended = nil, true
+			continue
+		}
+		p.paused.trying, p.paused.Until = true, now.Add(time.Minute)
 	}
 	if len(resuming) > 0 {
 		w.sess.Client().ResumeFetchPartitions(resuming)
+	}
+	if ended {
+		w.publishStatus()
+	}
+}
+
+// reconsider tries partitions again that stand for what a policy decides, once
+// there is another policy.
+func (w *worker) reconsider(gen *generation) {
+	if w.tried == gen {
+		return
+	}
+	w.tried = gen
+	w.tryAgain(func(h *halt) bool { return h.Reason == haltPoison || h.Reason == haltBreaker })
+}
+
+// tryAgain lets paused partitions try at the next poll.
+func (w *worker) tryAgain(which func(*halt) bool) {
+	for _, p := range w.parts {
+		if p.paused != nil && which(p.paused) {
+			p.paused.Until, p.paused.trying = time.Now(), false
+		}
 	}
 }
 
