@@ -36,7 +36,7 @@ func (b *avroBytes) row(name string, version int64) {
 	b.long(100_481).str(name).branch(1).str("13800138000").branch(1).str("z.wei@example.com")
 	b.branch(1).str("Room 2105, Building 7, 168 Lujiazui Ring Road, Pudong, Shanghai 200120")
 	b.branch(1).str("prefers deliveries after six in the evening, ring twice, gate code 4471")
-	b.long(version).branch(0).branch(1).long(20_089).branch(0).str("CN").branch(1).str("gold")
+	b.long(version).branch(0).branch(1).long(20_089).str("CN").branch(1).str("gold")
 	b.b = append(b.b, 1)
 	b.branch(1).str("\x01\x86\xa0").long(3).branch(0)
 	b.b = append(b.b, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f)
@@ -72,7 +72,6 @@ const avroFixtureSchema = `{"type":"record","name":"Envelope","namespace":"shop.
  {"name":"version","type":"int"},
  {"name":"referrer","type":["null","long"],"default":null},
  {"name":"birthday","type":["null",{"type":"int","connect.version":1,"connect.name":"io.debezium.time.Date"}],"default":null},
- {"name":"company","type":["null","string"],"default":null},
  {"name":"country","type":"string"},
  {"name":"level","type":["null","string"],"default":null},
  {"name":"active","type":"boolean"},

@@ -153,11 +153,6 @@ func (d *deriver) index(list []schemas.Change) error {
 func (d *deriver) settleCuts() {
 	gone := make([]bool, len(d.changes)) // by leaf: it is cut, or inside what is
 	for i, ch := range d.changes {
-		up := d.c.leaves[i].Parent
-		if up >= 0 && gone[up] {
-			gone[i], d.changes[i] = true, nil
-			continue
-		}
 		if ch == nil || ch.Op != schemas.Cut {
 			continue
 		}

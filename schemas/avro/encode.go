@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"weir/schemas"
 )
@@ -13,7 +12,7 @@ import (
 func appendValue(dst, text []byte, w *wire) ([]byte, schemas.Code) {
 	switch w.kind {
 	case schemas.KindString:
-		if !utf8.Valid(text) {
+		if !validUTF8(text) {
 			return dst, schemas.CodeUTF8
 		}
 		return appendSized(dst, text), ""

@@ -1,10 +1,6 @@
 package avro
 
-import (
-	"unicode/utf8"
-
-	"weir/schemas"
-)
+import "weir/schemas"
 
 // maxEmpty bounds the items that take no bytes (nulls, empty records) in one
 // payload: only their count stands in it, so nothing else would bound the loop.
@@ -42,7 +38,7 @@ func (c *codec) Scan(v *schemas.View, src []byte, want *schemas.Wanted) error {
 		return p.err
 	}
 	s := scanner{src: src, ins: p.ins, tab: p.tab, spans: v.Spans, aux: append(v.Aux, p.bits...), leaf: -1}
-	i := s.run(0, 0)
+	i := s.run(0, 0, 1)
 	v.Spans, v.Aux = s.spans, s.aux
 	if i == len(src) {
 		return nil
@@ -74,41 +70,45 @@ func (s *scanner) failVarint(next int, in *ins, at int) int {
 	return s.fail(schemas.CodeMalformed, in, at)
 }
 
-// run walks the program at pc from src[i] and returns the index after it, or -1.
-func (s *scanner) run(pc int32, i int) int {
+// run walks the program at pc n times from src[i] and returns the index after it,
+// or -1.
+func (s *scanner) run(from int32, i, n int) int {
+	pc := from
 	src, ins := s.src, s.ins
 	for {
 		in := &ins[pc]
 		pc++
 		open := i
-		if in.mode != modePlain {
-			if in.mode == modeBranch {
-				open = s.open
-			} else {
-				// One byte tells null from value: 0 and 2, in the schema's order.
-				null := byte(in.mode-modeNullFirst) << 1
-				if i < len(src) && src[i] == null^2 {
-					i++
-				} else if i < len(src) && src[i] == null {
-					i++
-					if in.report && !s.null(in, open, i) {
-						return -1
-					}
-					continue
-				} else if i = s.longBranch(in, i, &null); i < 0 {
+		if in.mode == modeBranch {
+			open = s.open
+		} else if in.mode != modePlain {
+			// One byte tells null from value: 0 and 2, in the schema's order.
+			null, isNull := byte(in.mode-modeNullFirst)<<1, false
+			switch {
+			case i < len(src) && src[i] == null^2:
+				i++
+			case i < len(src) && src[i] == null:
+				i, isNull = i+1, true
+			default:
+				if i, isNull = s.longBranch(in, i); i < 0 {
 					return -1
-				} else if null == 1 {
-					if in.report && !s.null(in, open, i) {
-						return -1
-					}
-					continue
 				}
+			}
+			if isNull {
+				if in.report && !s.null(in, open, i) {
+					return -1
+				}
+				continue
 			}
 		}
 		start := i
 		switch in.op {
 		case opEnd:
-			return i
+			if n--; n == 0 {
+				return i
+			}
+			pc = from
+			continue
 		case opString, opBytes:
 			var u uint64
 			if i < len(src) && src[i] < 0x80 {
@@ -125,13 +125,13 @@ func (s *scanner) run(pc int32, i int) int {
 			}
 			start = i
 			i += int(u)
-			if in.report && in.op == opString && !utf8.Valid(src[start:i]) {
+			if in.report && in.op == opString && !validUTF8(src[start:i]) {
 				return s.fail(schemas.CodeUTF8, in, start)
 			}
 		case opLong:
 			if i < len(src) && src[i] < 0x80 {
 				i++
-			} else if _, i = long(src, i); i < 0 {
+			} else if i = skipLong(src, i); i < 0 {
 				return s.failVarint(i, in, start)
 			}
 		case opInt:
@@ -199,20 +199,16 @@ func (s *scanner) null(in *ins, open, i int) bool {
 }
 
 // longBranch reads the branch number of a union of null and one type when it is
-// not one of the usual two bytes: written too long, too high or not there. It
-// sets *null to 1 when it names the null.
-func (s *scanner) longBranch(in *ins, i int, null *byte) int {
+// not one of the usual two bytes: written too long, too high or not there.
+func (s *scanner) longBranch(in *ins, i int) (next int, null bool) {
 	u, next := short(s.src, i)
 	if next < 0 {
-		return s.failVarint(next, in, i)
+		return s.failVarint(next, in, i), false
 	}
 	if u != 0 && u != 2 {
-		return s.fail(schemas.CodeBranch, in, i)
+		return s.fail(schemas.CodeBranch, in, i), false
 	}
-	if *null = 0; (u == 0) == (in.mode == modeNullFirst) {
-		*null = 1
-	}
-	return next
+	return next, (u == 0) == (in.mode == modeNullFirst)
 }
 
 func (s *scanner) union(in *ins, i int) int {
@@ -224,7 +220,7 @@ func (s *scanner) union(in *ins, i int) int {
 		return s.fail(schemas.CodeBranch, in, i)
 	}
 	s.open = i
-	return s.run(s.tab[in.to+int32(u>>1)], next)
+	return s.run(s.tab[in.to+int32(u>>1)], next, 1)
 }
 
 // container walks a record, array or map; its span, when it is wanted, stands
@@ -242,7 +238,7 @@ func (s *scanner) container(in *ins, open, i int) int {
 			Kind: in.kind, Flags: schemas.Container})
 	}
 	if in.op == opRecord {
-		i = s.run(in.to, i)
+		i = s.run(in.to, i, 1)
 	} else {
 		i = s.blocks(in, i)
 	}
@@ -310,7 +306,7 @@ func (s *scanner) head(in *ins, i int) (n, size, data int) {
 		return 0, 0, s.fail(schemas.CodeMalformed, in, i)
 	}
 	if in.n > 0 {
-		if count > int64(len(s.src)-next)/int64(in.n) {
+		if left := int64(len(s.src) - next); count > left || in.n > 1 && count > left/int64(in.n) {
 			return 0, 0, s.fail(schemas.CodeTruncated, in, i)
 		}
 	} else if count > int64(maxEmpty-s.empty) {
@@ -323,13 +319,14 @@ func (s *scanner) head(in *ins, i int) (n, size, data int) {
 
 // items walks the items of one block.
 func (s *scanner) items(in *ins, n, i int) int {
+	if in.op == opArray {
+		return s.run(in.to, i, n)
+	}
 	for ; n > 0; n-- {
-		if in.op == opMap {
-			if i = s.mapKey(in, i); i < 0 {
-				return -1
-			}
+		if i = s.mapKey(in, i); i < 0 {
+			return -1
 		}
-		if i = s.run(in.to, i); i < 0 {
+		if i = s.run(in.to, i, 1); i < 0 {
 			return -1
 		}
 	}
@@ -351,7 +348,7 @@ func (s *scanner) mapKey(in *ins, i int) int {
 	if in.key < 0 {
 		return end
 	}
-	if !utf8.Valid(s.src[start:end]) {
+	if !validUTF8(s.src[start:end]) {
 		return s.fail(schemas.CodeUTF8, in, start)
 	}
 	if len(s.spans) >= schemas.MaxSpans {

@@ -1,10 +1,6 @@
 package avro
 
-import (
-	"unicode/utf8"
-
-	"weir/schemas"
-)
+import "weir/schemas"
 
 // splicer writes one copy. It lives on Splice's stack.
 type splicer struct {
@@ -108,7 +104,7 @@ func (m *splicer) value(si int, sp *schemas.Span, ls *leafShape, data []byte) in
 		m.branch(ls.branch)
 	}
 	if ls.wire.kind == schemas.KindString {
-		if !utf8.Valid(data) {
+		if !validUTF8(data) {
 			return m.fail(schemas.CodeUTF8, sp.Leaf)
 		}
 		m.dst = appendSized(m.dst, data)

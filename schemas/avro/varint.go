@@ -1,5 +1,10 @@
 package avro
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Varints are read in line where they take one byte; these are for the rest.
 // A next index of truncated or malformed is a failure.
 const (
@@ -23,6 +28,18 @@ func long(src []byte, i int) (u uint64, next int) {
 			return u, i
 		}
 	}
+}
+
+// skipLong is the index that long would return. Up to eight bytes are looked at
+// at once: the first one without its top bit is the last.
+func skipLong(src []byte, i int) int {
+	if len(src)-i >= 8 {
+		if last := ^binary.LittleEndian.Uint64(src[i:]) & topBits; last != 0 {
+			return i + bits.TrailingZeros64(last)/8 + 1
+		}
+	}
+	_, i = long(src, i)
+	return i
 }
 
 // short reads an unsigned varint of at most 32 bits, which takes at most five
