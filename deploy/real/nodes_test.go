@@ -28,13 +28,16 @@ func TestThreeNodesOneKilled(t *testing.T) {
 	dir := t.TempDir()
 	nodes := func(args ...string) {
 		t.Helper()
-		args = append(args, "--dir", dir, "--base-port", fmt.Sprint(nodesPort))
+		args = append(args, "--dir", dir)
+		if args[0] == "up" {
+			args = append(args, "--base-port", fmt.Sprint(nodesPort))
+		}
 		if out, err := exec.Command(bin.local, args...).CombinedOutput(); err != nil {
 			t.Fatalf("local %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	nodes("up", "kafka", "--nodes", "3")
 	t.Cleanup(func() { nodes("down") })
+	nodes("up", "kafka", "--nodes", "3")
 	brokers := []string{fmt.Sprintf("127.0.0.1:%d", nodesPort), fmt.Sprintf("127.0.0.1:%d", nodesPort+1), fmt.Sprintf("127.0.0.1:%d", nodesPort+2)}
 	connect := func(opts ...kgo.Opt) (*kgo.Client, error) {
 		return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...)...)
