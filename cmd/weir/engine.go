@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"weir/cmd/internal/demo"
 	"weir/stream"
@@ -37,6 +38,9 @@ func realEngine() engine {
 
 func lineageFrom(ctx context.Context, cfg stream.Config, at coordinates) (origin, error) {
 	p, err := stream.LineageFrom(ctx, cfg, at.Topic, at.Partition, at.Offset)
+	if errors.Is(err, stream.ErrNoRecord) || errors.Is(err, stream.ErrNoHeader) || errors.Is(err, stream.ErrNoLineage) {
+		err = &exitError{stream.ExitFailed, err}
+	}
 	if err != nil {
 		return origin{}, err
 	}

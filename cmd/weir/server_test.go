@@ -37,7 +37,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		{Name: "weir", Password: password, Super: true}, {Name: "eve", Password: "pw"}}})
 	ts.Check(err)
 	ts.Defer(c.Close)
-	shop, err := streamtest.NewShop(streamtest.ShopOptions{Seed: 1, Registry: c.RegistryURL()})
+	shop, err := streamtest.NewShop(streamtest.ShopOptions{Seed: 1, Registry: c.RegistryURL(), AlterAt: 200})
 	ts.Check(err)
 	ts.Check(c.CreateTopics(3, shop.Topics()...))
 	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
