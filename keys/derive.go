@@ -78,12 +78,40 @@ func (r *ring) mac(u Use) (hash.Hash, error) {
 }
 
 func (r *ring) block(u Use) (cipher.Block, error) {
+	b, ref, err := r.cipher(u)
+	if err != nil {
+		return nil, err
+	}
+	return &blockCipher{b, ref}, nil
+}
+
+// aead gives GCM the cipher itself and not what block wraps it in: Go's FIPS
+// module, and every fast path, ask for the concrete type.
+func (r *ring) aead(u Use) (cipher.AEAD, error) {
+	b, ref, err := r.cipher(u)
+	if err != nil {
+		return nil, err
+	}
+	var a cipher.AEAD
+	if u.Suite == AES256 { // the only GCM that fips140=only knows
+		a, err = cipher.NewGCMWithRandomNonce(b)
+	} else if a, err = cipher.NewGCM(b); err == nil {
+		a = randomNonce{a}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys: making GCM of suite %d", u.Suite)
+	}
+	return &aeadCipher{a, ref}, nil
+}
+
+// cipher is the block cipher of u, as its library made it.
+func (r *ring) cipher(u Use) (cipher.Block, Ref, error) {
 	if u.Suite != AES256 && u.Suite != SM4 {
-		return nil, fmt.Errorf("keys: suite %d is no block cipher", u.Suite)
+		return nil, Ref{}, fmt.Errorf("keys: suite %d is no block cipher", u.Suite)
 	}
 	key, ref, err := r.derive(u)
 	if err != nil {
-		return nil, err
+		return nil, Ref{}, err
 	}
 	defer clear(key)
 	newCipher := aes.NewCipher
@@ -92,9 +120,9 @@ func (r *ring) block(u Use) (cipher.Block, error) {
 	}
 	b, err := newCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("keys: making block cipher of suite %d", u.Suite)
+		return nil, Ref{}, fmt.Errorf("keys: making block cipher of suite %d", u.Suite)
 	}
-	return &blockCipher{b, ref}, nil
+	return b, ref, nil
 }
 
 // derive is contract 34. The caller clears the key.

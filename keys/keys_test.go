@@ -225,6 +225,27 @@ func TestOpenRefusesModes(t *testing.T) {
 	}
 }
 
+func TestOpenRefusesOwners(t *testing.T) {
+	for _, c := range []struct {
+		owner, process int
+		want           bool
+	}{{1000, 1000, true}, {0, 1000, true}, {0, 0, true}, {1001, 1000, false}, {1000, 0, false}} {
+		if got := trusted(c.owner, c.process); got != c.want {
+			t.Errorf("a file of user %d for user %d: %v", c.owner, c.process, got)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("NOT TESTED: only root can give a file away")
+	}
+	path := goldenFile(t)
+	if err := os.Chown(path, 65_534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "belongs to user 65534") {
+		t.Errorf("a stranger's file: %v", err)
+	}
+}
+
 func TestOpenRefusesContents(t *testing.T) {
 	content, err := os.ReadFile(goldenFile(t))
 	if err != nil {
@@ -288,6 +309,14 @@ func TestSecretsPrintAsRefs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gcm, err := r.AEAD(Use{"shop", PurposeToken, "a", "d", AES256, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sm4gcm, err := r.AEAD(Use{"shop", PurposeToken, "a", "d", SM4, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
 	key, _, err := r.impl.derive(Use{"shop", PurposeToken, "a", "d", HMACSHA256, 0})
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +325,7 @@ func TestSecretsPrintAsRefs(t *testing.T) {
 	version := fileVersion{1, "", &raw, nil}
 	const ref = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff@1"
 	for name, v := range map[string]any{
-		"*Ring": r, "Ring": *r, "ring": r.impl, "mac": mac, "block": block, "version": version, "*version": &version,
+		"*Ring": r, "Ring": *r, "ring": r.impl, "mac": mac, "block": block, "gcm": gcm, "sm4gcm": sm4gcm, "version": version, "*version": &version,
 		"in a struct": struct{ R *Ring }{r}, "in a slice": []*Ring{r}, "hidden": struct{ r Ring }{*r}, "hidden mac": struct{ h any }{mac},
 	} {
 		var logged bytes.Buffer
@@ -326,7 +355,7 @@ func TestSecretsPrintAsRefs(t *testing.T) {
 			}
 		}
 	}
-	for _, v := range []any{r, *r, mac, block} {
+	for _, v := range []any{r, *r, mac, block, gcm, sm4gcm} {
 		if js, err := json.Marshal(v); fmt.Sprint(v) != ref || fmt.Sprintf("%#v", v) != ref || err != nil || string(js) != `"`+ref+`"` {
 			t.Errorf("%T prints %v and %s", v, v, js)
 		}
@@ -408,7 +437,7 @@ func TestReadmeListsPurposes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{PurposeToken, PurposeTokenCheck, PurposeLineage, PurposeQuarantine} {
+	for _, p := range []string{PurposeToken, PurposeTokenCheck, PurposeLineage, PurposeQuarantine, PurposeQuarantineSeal} {
 		if !strings.Contains(string(text), "| `"+p+"` |") {
 			t.Errorf("README.md does not list %s", p)
 		}

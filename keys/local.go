@@ -152,6 +152,9 @@ func readPrivate(path string) ([]byte, error) {
 	if p := st.Mode().Perm(); p&0o077 != 0 {
 		return nil, fmt.Errorf("keys: %s has mode %04o, so others than its owner may use it; run: chmod 600 %s", path, p, path)
 	}
+	if uid, known := owner(st); known && !trusted(uid, os.Geteuid()) {
+		return nil, fmt.Errorf("keys: %s belongs to user %d, who can change its keys, and not to root or to user %d, who runs this process", path, uid, os.Geteuid())
+	}
 	content, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading key file: %w", err)
@@ -161,6 +164,10 @@ func readPrivate(path string) ([]byte, error) {
 	}
 	return content, nil
 }
+
+// trusted: an owner can give itself any mode, so only the process's own user and
+// root may be one.
+func trusted(owner, process int) bool { return owner == process || owner == 0 }
 
 var errNotWhole = errors.New("not a whole key file of format 1, as weir keys init writes it")
 

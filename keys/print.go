@@ -11,8 +11,8 @@ import (
 
 // Whatever holds key material prints as its Ref, whoever prints it and how:
 // fmt's verbs all end in Format, encoding/json in MarshalJSON or MarshalText,
-// slog in LogValue. The types of crypto/hmac and crypto/aes would print their
-// keys; they leave this package only inside the two types below.
+// slog in LogValue. The types of crypto/hmac, crypto/aes and crypto/cipher would
+// print their keys; they leave this package only inside the three types below.
 
 // macState is one goroutine's HMAC.
 type macState struct {
@@ -23,6 +23,12 @@ type macState struct {
 // blockCipher is a block cipher with its key.
 type blockCipher struct {
 	cipher.Block
+	ref Ref
+}
+
+// aeadCipher is GCM with its key and a nonce of its own for each message.
+type aeadCipher struct {
+	cipher.AEAD
 	ref Ref
 }
 
@@ -41,6 +47,12 @@ func (b *blockCipher) GoString() string             { return b.ref.String() }
 func (b *blockCipher) Format(f fmt.State, _ rune)   { printRef(f, b.ref) }
 func (b *blockCipher) MarshalJSON() ([]byte, error) { return quoted(b.ref) }
 func (b *blockCipher) LogValue() slog.Value         { return slog.StringValue(b.ref.String()) }
+
+func (a *aeadCipher) String() string               { return a.ref.String() }
+func (a *aeadCipher) GoString() string             { return a.ref.String() }
+func (a *aeadCipher) Format(f fmt.State, _ rune)   { printRef(f, a.ref) }
+func (a *aeadCipher) MarshalJSON() ([]byte, error) { return quoted(a.ref) }
+func (a *aeadCipher) LogValue() slog.Value         { return slog.StringValue(a.ref.String()) }
 
 func (r *ring) pinnedRef() Ref {
 	if r == nil {

@@ -54,10 +54,11 @@ type Use struct {
 
 // The purposes.
 const (
-	PurposeToken      = "token"
-	PurposeTokenCheck = "token-check"
-	PurposeLineage    = "lineage"
-	PurposeQuarantine = "quarantine-key"
+	PurposeToken          = "token"
+	PurposeTokenCheck     = "token-check"
+	PurposeLineage        = "lineage"
+	PurposeQuarantine     = "quarantine-key"
+	PurposeQuarantineSeal = "quarantine-seal"
 )
 
 // Ring is the versions of one master key. It is safe for any number of
@@ -71,6 +72,13 @@ func (r *Ring) MAC(u Use) (hash.Hash, error) { return r.impl.mac(u) }
 // Block gives a block cipher (AES-256 or SM4) for u, safe for any number of
 // goroutines.
 func (r *Ring) Block(u Use) (cipher.Block, error) { return r.impl.block(u) }
+
+// AEAD gives GCM over AES-256 or SM4 for u, safe for any number of goroutines.
+// It draws a random nonce for each message: NonceSize is 0, and what Seal
+// appends and Open reads is nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes). One
+// use may seal at most 2³² messages (NIST SP 800-38D §8.3); the caller's Domain
+// bounds them.
+func (r *Ring) AEAD(u Use) (cipher.AEAD, error) { return r.impl.aead(u) }
 
 // Ref names the master version that u is derived from.
 func (r *Ring) Ref(u Use) (Ref, error) { return r.impl.ref(u.Version) }

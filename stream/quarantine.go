@@ -2,7 +2,6 @@ package stream
 
 import (
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,8 +36,6 @@ import (
 // codes and places only.
 const (
 	quarantineVersion = 1
-
-	purposeQuarantineSeal = "quarantine-seal"
 
 	headerRecipients = "weir.recipients" // comma-separated
 	headerCode       = "weir.code"
@@ -164,7 +161,7 @@ const maxSealKeys = 1_024
 func newQuarantineSealer(ring *keys.Ring, name, keyspace, profile, _ string) (*quarantineSealer, error) {
 	_, suite := suites(profile)
 	q := &quarantineSealer{ring: ring, name: name, keyspace: keyspace, suite: suite, aeads: map[sealKey]cipher.AEAD{}}
-	ref, err := ring.Ref(keys.Use{Keyspace: keyspace, Purpose: purposeQuarantineSeal, Suite: suite})
+	ref, err := ring.Ref(keys.Use{Keyspace: keyspace, Purpose: keys.PurposeQuarantineSeal, Suite: suite})
 	if err != nil {
 		return nil, err
 	}
@@ -178,19 +175,12 @@ func (q *quarantineSealer) aead(k sealKey) (cipher.AEAD, error) {
 	if a := q.aeads[k]; a != nil {
 		return a, nil
 	}
-	block, err := q.ring.Block(keys.Use{
-		Keyspace: q.keyspace, Purpose: purposeQuarantineSeal, Suite: q.suite, Version: k.version,
+	a, err := q.ring.AEAD(keys.Use{
+		Keyspace: q.keyspace, Purpose: keys.PurposeQuarantineSeal, Suite: q.suite, Version: k.version,
 		Domain: fmt.Sprintf("%d/%d/%d", k.at.Topic, k.at.Partition, k.bucket),
 	})
 	if err != nil {
 		return nil, err
-	}
-	// Layout is the same either way; fips140=only knows only the first.
-	a, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		if a, err = cipher.NewGCM(block); err != nil {
-			return nil, err
-		}
 	}
 	if len(q.aeads) >= maxSealKeys {
 		clear(q.aeads)
@@ -220,38 +210,11 @@ func (q *quarantineSealer) seal(key [32]byte, n Notice, rec *kgo.Record) (*kgo.R
 	value = binary.AppendUvarint(value, uint64(n.Offset))
 	q.aad = q.appendAAD(q.aad[:0], value, key[:], &n)
 	q.plain = appendOriginal(q.plain[:0], rec)
-	if value, err = sealRandom(a, value, q.plain, q.aad); err != nil {
-		return nil, err
-	}
+	value = a.Seal(value, nil, q.plain, q.aad) //nolint:gosec // nil: keys.Ring.AEAD draws the nonce
 	clear(q.plain)
 	return &kgo.Record{
 		Topic: InternalNames(q.name).Quarantine, Key: key[:], Value: value, Timestamp: rec.Timestamp, Headers: q.headers(&n),
 	}, nil
-}
-
-// sealRandom appends nonce ‖ ciphertext ‖ tag.
-func sealRandom(a cipher.AEAD, dst, plain, aad []byte) ([]byte, error) {
-	if a.NonceSize() == 0 { // it draws its own
-		return a.Seal(dst, nil, plain, aad), nil //nolint:gosec // nil: the random nonce is the AEAD's
-	}
-	nonce := make([]byte, a.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	dst = append(dst, nonce...)
-	return a.Seal(dst, nonce, plain, aad), nil
-}
-
-func openRandom(a cipher.AEAD, sealed, aad []byte) ([]byte, error) {
-	if len(sealed) < a.NonceSize() {
-		return nil, errQuarantine
-	}
-	n := a.NonceSize()
-	plain, err := a.Open(nil, sealed[:n], sealed[n:], aad)
-	if err != nil {
-		return nil, errQuarantine
-	}
-	return plain, nil
 }
 
 // open is seal's inverse: what stands in clear, and the original at its
@@ -267,9 +230,9 @@ func (q *quarantineSealer) open(rec *kgo.Record) (Notice, *kgo.Record, error) {
 		return n, nil, err
 	}
 	q.aad = q.appendAAD(q.aad[:0], rec.Value[:len(rec.Value)-len(sealed)], rec.Key, &n)
-	plain, err := openRandom(a, sealed, q.aad)
+	plain, err := a.Open(nil, nil, sealed, q.aad)
 	if err != nil {
-		return n, nil, err
+		return n, nil, errQuarantine
 	}
 	orig, ok := parseOriginal(plain)
 	if !ok {
