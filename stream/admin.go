@@ -112,7 +112,7 @@ func (r *Runner) Status() Status {
 const untilWarn = 14 * 24 * time.Hour
 
 func (r *Runner) untilWarnings(g *generation) []string {
-	now := r.control.now()
+	now := r.now()
 	if now.IsZero() {
 		return nil
 	}

@@ -2,20 +2,26 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"weir/keys"
 	"weir/schemas"
 	"weir/schemas/registry"
+	"weir/stream/lineage"
 	"weir/stream/streamtest"
 	"weir/transforms"
 )
@@ -174,13 +180,19 @@ func (g *rig) start(cfg Config, change func(*Runner)) *running {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	r.limits.metadata, r.limits.control = 500*time.Millisecond, 50*time.Millisecond
+	r.limits.metadata, r.limits.control, r.limits.heartbeat = 500*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond
 	if change != nil {
 		change(r)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &running{Runner: r, cancel: cancel, done: make(chan error, 1)}
-	go func() { run.done <- r.Run(ctx) }()
+	go func() {
+		err := r.Run(ctx)
+		if err != nil {
+			fmt.Fprintln(testWriter{g.t}, "Run ended:", err)
+		}
+		run.done <- err
+	}()
 	g.t.Cleanup(func() { cancel(); run.wait(g.t) })
 	return run
 }
@@ -227,6 +239,7 @@ func (g *rig) check() *streamtest.Report {
 		g.t.Fatal(err)
 	}
 	c := &streamtest.Check{Ledger: g.shop.Ledger, Decoder: dec, Quarantine: InternalNames(g.cfg.Name).Quarantine,
+		Lineage: InternalNames(g.cfg.Name).Lineage, Frames: g.frameRuns(),
 		Recipients: []streamtest.Recipient{
 			{Name: "analytics", Prefix: "clean.analytics.shop."},
 			{Name: "partner", Prefix: "clean.partner.shop.", Partial: true, Keep: func(i *streamtest.Image) bool { return i.Country == "CN" }},
@@ -246,4 +259,208 @@ func (g *rig) exact() *streamtest.Report {
 		g.t.Fatalf("not exact: %+v", rep)
 	}
 	return rep
+}
+
+// state reads the state topic.
+func (g *rig) state() *State {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	st, err := ReadState(ctx, g.prod, g.cfg.Name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return st
+}
+
+// frameRuns reads frames for the checker.
+func (g *rig) frameRuns() func(*kgo.Record) ([]streamtest.FrameRun, error) {
+	st := g.state()
+	return func(rec *kgo.Record) ([]streamtest.FrameRun, error) {
+		f, err := lineage.ParseFrame(rec.Value)
+		if err != nil {
+			return nil, err
+		}
+		var out []streamtest.FrameRun
+		for _, r := range f.Recipients {
+			for _, s := range f.Spans {
+				for o := s.First; o <= s.Last; o++ {
+					fate, _ := f.Fate(r.Recipient, o)
+					out = append(out, streamtest.FrameRun{Topic: st.Topics[f.Topic].Name, Partition: f.Partition,
+						Recipient: r.Recipient, Offset: o, Count: 1, Fate: lineage.FateName(fate.Fate)})
+				}
+			}
+		}
+		return out, nil
+	}
+}
+
+// read answers the committed records of a topic, by partition and offset.
+func (g *rig) read(topic string) []*kgo.Record {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	recs, err := streamtest.ReadAll(ctx, g.c.Client, func(s string) bool { return s == topic })
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	slices.SortFunc(recs, func(a, b *kgo.Record) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+	})
+	return recs
+}
+
+// notices are what the quarantine topic says in clear.
+func (g *rig) notices() []Notice {
+	g.t.Helper()
+	var out []Notice
+	for _, rec := range g.read(InternalNames(g.cfg.Name).Quarantine) {
+		n, _, _, err := parseNotice(rec)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// standsFor waits until a partition of topic is paused for a reason.
+func (g *rig) standsFor(run *running, topic, why string) {
+	g.t.Helper()
+	waitFor(g.t, topic+" to stand for "+why, func() bool {
+		for _, p := range run.Status().Partitions {
+			if p.Topic == topic && p.State == "paused" && p.Reason == why {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// rawTopic is the topic of a plain rig; recipient x gets out.x.raw.
+const rawTopic = "raw.t"
+
+// newPlain is a rig for records written by hand: schemaless JSON without an
+// envelope, {"id":…,"v":…}. Recipient strict quarantines names that nobody
+// declared, recipient loose drops them.
+func newPlain(t *testing.T, partitions int, more ...string) *rig {
+	t.Helper()
+	c, err := streamtest.Start(streamtest.Options{Partitions: partitions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.CreateTopics(partitions, append(more, rawTopic)...); err != nil {
+		t.Fatal(err)
+	}
+	g := &rig{t: t, c: c, log: &syncBuffer{}}
+	if g.prod, err = c.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(64<<20)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.prod.Close)
+	g.cfg = Config{
+		Name: "plain", Workers: 1, Kafka: Kafka{Brokers: c.Brokers()}, CreateTopics: true, Breaker: 100, MaxPoll: 100,
+		Sources: []Source{{Topics: "raw.*", Encoding: EncodingJSON, KeyEncoding: EncodingJSON}},
+		Policy:  Policy{Transforms: plainPolicy(t, 1), Ring: testRing(t)},
+		Log:     slog.New(slog.NewJSONHandler(io.MultiWriter(g.log, testWriter{t}), &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	return g
+}
+
+// plainPolicy declares id and v, and the columns in more.
+func plainPolicy(t *testing.T, epoch uint64, more ...string) *transforms.Policy {
+	t.Helper()
+	tax, err := schemas.DefaultTaxonomy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &transforms.Policy{Name: "plain", Keyspace: "plain", Epoch: epoch, Hash: [32]byte{byte(epoch)}, Taxonomy: tax}
+	for _, c := range append(more, "id", "v") {
+		p.Catalog = append(p.Catalog, transforms.CatalogRule{Match: rawTopic + "." + c, Class: "internal"})
+	}
+	p.Recipients = []transforms.Recipient{
+		{Name: "strict", Topic: "out.strict.{topic}", Grade: 2},
+		{Name: "loose", Topic: "out.loose.{topic}", Grade: 2, Unknown: transforms.DropUnknown},
+	}
+	return p
+}
+
+// rawRec makes a record; extra stands in its value as undeclared text unless "".
+func rawRec(id, v, extra string) *kgo.Record {
+	value := fmt.Sprintf(`{"id":%q,"v":%q}`, id, v)
+	if extra != "" {
+		value = fmt.Sprintf(`{"id":%q,"v":%q,"extra":%q}`, id, v, extra)
+	}
+	return &kgo.Record{Topic: rawTopic, Key: fmt.Appendf(nil, `{"id":%q}`, id), Value: []byte(value)}
+}
+
+// put produces to partition 0 unless a record names another.
+func (g *rig) put(recs ...*kgo.Record) {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := g.prod.ProduceSync(ctx, recs...).FirstErr(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// settled waits until all of topics, the raw one if none, is committed.
+func (g *rig) settled(topics ...string) {
+	g.t.Helper()
+	if len(topics) == 0 {
+		topics = []string{rawTopic}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	defer cancel()
+	if err := streamtest.WaitDrained(ctx, g.prod, InternalNames(g.cfg.Name).Group, topics...); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// got is the field v of each record that a recipient got, "-" for a tombstone.
+func (g *rig) got(recipient string) []string {
+	g.t.Helper()
+	var out []string
+	for _, rec := range g.read("out." + recipient + "." + rawTopic) {
+		if rec.Value == nil {
+			out = append(out, "-")
+			continue
+		}
+		var row struct{ V string }
+		if err := json.Unmarshal(rec.Value, &row); err != nil {
+			g.t.Fatalf("an output of %s is not JSON", recipient)
+		}
+		out = append(out, row.V)
+	}
+	return out
+}
+
+// want compares got.
+func (g *rig) want(recipient string, v ...string) {
+	g.t.Helper()
+	if d := gocmp.Diff(v, g.got(recipient)); d != "" {
+		g.t.Errorf("%s got (-want +got):\n%s", recipient, d)
+	}
+}
+
+// reload gives cfg a Reload that answers what is sent to the channel.
+func (g *rig) reload() chan<- Policy {
+	ch := make(chan Policy, 16)
+	g.cfg.Reload = func() (*Policy, error) {
+		select {
+		case p := <-ch:
+			return &p, nil
+		default:
+			return nil, nil
+		}
+	}
+	return ch
+}
+
+// send writes a command.
+func (g *rig) send(c Command) {
+	g.t.Helper()
+	if err := SendControl(context.Background(), g.prod, g.cfg.Name, c); err != nil {
+		g.t.Fatal(err)
+	}
 }

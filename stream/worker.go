@@ -442,7 +442,7 @@ func (w *worker) hold(h *holding) {
 		}
 		p.paused = &halt{Reason: h.reason, Since: since, tries: tries}
 		if h.retry {
-			p.paused.Until = now.Add(min(time.Duration(tries+1)*500*time.Millisecond, 10*time.Second))
+			p.paused.Until = now.Add(min(100*time.Millisecond<<min(tries, 10), 10*time.Second))
 		}
 		pausing[t.topic] = append(pausing[t.topic], t.partition)
 		if tries == 0 {
