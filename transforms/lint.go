@@ -143,7 +143,9 @@ func (l *linter) recipient(r *Recipient, now time.Time) {
 
 // lintKinds are tried where no schema says what a field holds.
 var lintKinds = [...]schemas.Kind{schemas.KindString, schemas.KindLong, schemas.KindDecimal, schemas.KindDouble,
-	schemas.KindDate, schemas.KindInstant, schemas.KindBytes, schemas.KindBool, schemas.KindAny}
+	schemas.KindDate, schemas.KindInstant, schemas.KindBytes, schemas.KindBool, schemas.KindAny, schemas.KindInt,
+	schemas.KindNumber, schemas.KindFloat, schemas.KindFixed, schemas.KindEnum, schemas.KindUUID, schemas.KindTime,
+	schemas.KindLocal, schemas.KindDuration}
 
 // options compiles a treatment for a field of every kind; options that none of
 // them takes are refused.
@@ -182,16 +184,17 @@ func isPass(t Transform) bool {
 
 func noSlot(keys.Use) int { return 0 }
 
-// classesOf are classes that a rule's fields can have: those it names, or any
-// and none.
+// classesOf are the classes that a rule's fields can have, nil for none: what a
+// treatment takes may depend on the class, so each is tried. "*" covers
+// classified fields only (contract 5).
 func (l *linter) classesOf(ru *rule) []*schemas.Class {
 	var out []*schemas.Class
-	if ru.kind != ruleClass {
+	if ru.kind == ruleField || ru.kind == ruleTag {
 		out = append(out, nil)
 	}
 	for _, c := range l.policy.Taxonomy.Classes() {
 		if ru.kind != ruleClass || ru.match(c.ID) {
-			return append(out, c)
+			out = append(out, c)
 		}
 	}
 	return out
