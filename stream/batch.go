@@ -15,7 +15,6 @@ import (
 
 // Codes of this package, beside those of schemas and transforms.
 const (
-	CodeParked   schemas.Code = "parked"           // an earlier record of the key waits (contract 29)
 	CodeNoSource schemas.Code = "no_source"        // the topic's name does not fit its source
 	CodeOversize schemas.Code = "output_too_large" // the broker refuses the copy for its size
 )

@@ -48,7 +48,7 @@ func isDrift(c schemas.Code) bool {
 	switch c {
 	case transforms.CodeUndecided, schemas.CodeUndeclared, transforms.CodeTie, transforms.CodeKeyUnsafe,
 		transforms.CodeKeyDisagrees, transforms.CodeRefused, transforms.CodeOpaqueKey, transforms.CodeTooManyNames,
-		schemas.CodeIncompatible, CodePlan, CodeParked, CodeOversize:
+		schemas.CodeIncompatible, CodePlan, CodeOversize:
 		return true
 	}
 	return false

@@ -96,12 +96,19 @@ func (b *batch) quarantine(p *part, e *entry, rec *kgo.Record, copies []transfor
 	return b.judge(p, copies)
 }
 
+// parkedPath stands for the place of a record that is fine itself, but whose
+// key waits: its code is that of the record that parked the key.
+const parkedPath = "$parked"
+
 // applyParked holds back the copies of a key that waits (contract 29).
 func (b *batch) applyParked(p *part, key [32]byte, copies []transforms.Copy) {
 	for i := range copies {
 		k := ParkedKey{Recipient: b.names[i], Topic: p.number, Partition: p.partition, Key: KeyHash(key[:16])}
-		if copies[i].Fate == transforms.Published && b.w.park.parked(k) {
-			copies[i] = transforms.Copy{Fate: transforms.Quarantined, Code: CodeParked}
+		if copies[i].Fate != transforms.Published {
+			continue
+		}
+		if code, waits := b.w.park.parked(k); waits {
+			copies[i] = transforms.Copy{Fate: transforms.Quarantined, Code: code, Path: parkedPath}
 		}
 	}
 }
@@ -127,7 +134,7 @@ func (b *batch) seal(p *part, key [32]byte, rec *kgo.Record, copies []transforms
 			continue
 		}
 		k := ParkedKey{Recipient: b.names[i], Topic: p.number, Partition: p.partition, Key: KeyHash(key[:16])}
-		if s := b.w.park.park(k, rec.Offset); s != nil {
+		if s := b.w.park.park(k, rec.Offset, copies[i].Code); s != nil {
 			b.produce(s)
 		}
 	}
@@ -142,7 +149,7 @@ func (b *batch) judge(p *part, copies []transforms.Copy) error {
 			continue
 		}
 		waits = true
-		poison = poison || !isDrift(copies[i].Code)
+		poison = poison || !isDrift(copies[i].Code) && copies[i].Path != parkedPath
 	}
 	if waits && b.w.r.cfg.OnPoison == Stop {
 		return &standstill{haltPoison}

@@ -35,8 +35,11 @@ func TestRunPublishesEachRecipientsCopyExactlyOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			rep := g.exact()
-			if rep.Quarantined["undecided"]+rep.Quarantined["undeclared_field"] == 0 {
-				t.Errorf("the undeclared column was not quarantined: %+v", rep.Quarantined)
+			// One named code, tombstones behind undecided deletes included: a parked
+			// record has the code of the record that parked its key.
+			code := map[bool]string{false: "undecided", true: "undeclared_field"}[json]
+			if rep.Quarantined[code] == 0 || len(rep.Quarantined) != 1 {
+				t.Errorf("the undeclared column is quarantined as %+v, want %s alone", rep.Quarantined, code)
 			}
 			for _, r := range rep.Recipients {
 				if r.Delivered == 0 {

@@ -1,6 +1,10 @@
 package stream
 
-import "github.com/twmb/franz-go/pkg/kgo"
+import (
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"weir/schemas"
+)
 
 // parking is the parked keys of the partitions that one worker owns. It belongs
 // to that worker's goroutine. It is a cache of the state topic: what changes in
@@ -8,7 +12,7 @@ import "github.com/twmb/franz-go/pkg/kgo"
 // never ahead of the committed state (reliability R11).
 type parking struct {
 	name    string
-	parts   map[InputPartition]map[parkedID]struct{} // nil map: not loaded
+	parts   map[InputPartition]map[parkedID]schemas.Code // why each key waits; nil map: not loaded
 	journal []parkChange
 
 	// stuck are the keys that the command at control offset stuckAt could not
@@ -29,21 +33,22 @@ type parkedID struct {
 type parkChange struct {
 	at     InputPartition
 	id     parkedID
-	parked bool // it was parked by this change
+	parked bool         // it was parked by this change
+	before schemas.Code // why it waited, of an unpark
 }
 
 func newParking(name string) *parking {
-	return &parking{name: name, parts: map[InputPartition]map[parkedID]struct{}{}, stuckAt: -1}
+	return &parking{name: name, parts: map[InputPartition]map[parkedID]schemas.Code{}, stuckAt: -1}
 }
 
 // load takes a partition's parked keys from a state that was read after the
 // partition's committed offset was (contract 29). It is called between
 // transactions.
 func (p *parking) load(st *State, at InputPartition) {
-	set := map[parkedID]struct{}{}
-	for k := range st.Parked {
+	set := map[parkedID]schemas.Code{}
+	for k, cause := range st.Parked {
 		if k.at() == at {
-			set[k.id()] = struct{}{}
+			set[k.id()] = cause.Code
 		}
 	}
 	p.parts[at] = set
@@ -69,9 +74,10 @@ func (p *parking) any(at InputPartition) bool { return len(p.parts[at]) > 0 }
 // size is the number of parked keys, for the metrics.
 func (p *parking) size(at InputPartition) int { return len(p.parts[at]) }
 
-func (p *parking) parked(k ParkedKey) bool {
-	_, ok := p.parts[k.at()][k.id()]
-	return ok
+// parked reports whether k waits, and the code of the record that parked it.
+func (p *parking) parked(k ParkedKey) (schemas.Code, bool) {
+	code, ok := p.parts[k.at()][k.id()]
+	return code, ok
 }
 
 // keys lists a partition's parked keys of a recipient, all recipients' when it
@@ -86,18 +92,18 @@ func (p *parking) keys(at InputPartition, recipient string) []ParkedKey {
 	return out
 }
 
-// park parks k from its record at offset on. The state record goes into the
-// transaction; nil: k was parked already.
-func (p *parking) park(k ParkedKey, offset int64) *kgo.Record {
-	if !p.change(k, true) {
+// park parks k from its record at offset on, for code. The state record goes
+// into the transaction; nil: k was parked already.
+func (p *parking) park(k ParkedKey, offset int64, code schemas.Code) *kgo.Record {
+	if !p.change(k, true, code) {
 		return nil
 	}
-	return parkedRecord(p.name, k, offset)
+	return parkedRecord(p.name, k, ParkCause{From: offset, Code: code})
 }
 
 // unpark is park's inverse; nil: k is not parked.
 func (p *parking) unpark(k ParkedKey) *kgo.Record {
-	if !p.change(k, false) {
+	if !p.change(k, false, "") {
 		return nil
 	}
 	return unparkedRecord(p.name, k)
@@ -106,20 +112,21 @@ func (p *parking) unpark(k ParkedKey) *kgo.Record {
 // change sets whether k is parked, and reports whether that is new. A partition
 // that is not loaded is the caller's mistake: nothing of it may be treated, so
 // it panics rather than forget a parked key.
-func (p *parking) change(k ParkedKey, parked bool) bool {
+func (p *parking) change(k ParkedKey, parked bool, code schemas.Code) bool {
 	set := p.parts[k.at()]
 	if set == nil {
 		panic("stream: parked keys used before they were loaded")
 	}
-	if _, was := set[k.id()]; was == parked {
+	before, was := set[k.id()]
+	if was == parked {
 		return false
 	}
 	if parked {
-		set[k.id()] = struct{}{}
+		set[k.id()] = code
 	} else {
 		delete(set, k.id())
 	}
-	p.journal = append(p.journal, parkChange{k.at(), k.id(), parked})
+	p.journal = append(p.journal, parkChange{k.at(), k.id(), parked, before})
 	return true
 }
 
@@ -138,7 +145,7 @@ func (p *parking) rollback() {
 		if c.parked {
 			delete(p.parts[c.at], c.id)
 		} else {
-			p.parts[c.at][c.id] = struct{}{}
+			p.parts[c.at][c.id] = c.before
 		}
 	}
 	p.journal, p.trying = p.journal[:0], p.trying[:0]

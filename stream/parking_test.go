@@ -11,32 +11,32 @@ func TestParking(t *testing.T) {
 	st := newState()
 	at := InputPartition{7, 3}
 	known, fresh := parkedKey("analytics", 1), parkedKey("analytics", 2)
-	st.Parked[known] = 5
-	st.Parked[ParkedKey{"analytics", 7, 4, KeyHash{9}}] = 5 // another partition's
+	st.Parked[known] = ParkCause{From: 5, Code: "undecided"}
+	st.Parked[ParkedKey{"analytics", 7, 4, KeyHash{9}}] = ParkCause{From: 5, Code: "undecided"} // another partition's
 	p.load(st, at)
-	if !p.parked(known) || p.parked(fresh) || !p.any(at) || p.size(at) != 1 {
+	if !waits(p, known) || waits(p, fresh) || !p.any(at) || p.size(at) != 1 {
 		t.Fatal("the loaded keys are not the state's")
 	}
-	if p.parked(parkedKey("partner", 1)) {
+	if waits(p, parkedKey("partner", 1)) {
 		t.Error("parking does not go by recipient")
 	}
-	if r := p.park(fresh, 41); r == nil || string(r.Value) != `{"from":41}` || !p.parked(fresh) {
+	if r := p.park(fresh, 41, "undecided"); r == nil || string(r.Value) != `{"from":41,"code":"undecided"}` || !waits(p, fresh) {
 		t.Errorf("park: got %v", r)
 	}
-	if r := p.park(fresh, 42); r != nil {
+	if r := p.park(fresh, 42, "undecided"); r != nil {
 		t.Error("parked twice")
 	}
-	if r := p.unpark(known); r == nil || r.Value != nil || p.parked(known) {
+	if r := p.unpark(known); r == nil || r.Value != nil || waits(p, known) {
 		t.Errorf("unpark: got %v", r)
 	}
 	p.rollback()
-	if !p.parked(known) || p.parked(fresh) {
+	if !waits(p, known) || waits(p, fresh) {
 		t.Error("after an abort the keys are not the committed ones (R11)")
 	}
-	p.park(fresh, 41)
+	p.park(fresh, 41, "undecided")
 	p.commit()
 	p.rollback()
-	if !p.parked(fresh) {
+	if !waits(p, fresh) {
 		t.Error("a committed change was taken back")
 	}
 }
@@ -47,20 +47,20 @@ func TestParkingDrop(t *testing.T) {
 	p := newParking("shop")
 	at := InputPartition{7, 3}
 	st := newState()
-	st.Parked[parkedKey("analytics", 2)] = 1
+	st.Parked[parkedKey("analytics", 2)] = ParkCause{From: 1, Code: "undecided"}
 	p.load(st, at)
 	p.load(newState(), InputPartition{7, 4})
 	other := ParkedKey{"analytics", 7, 4, KeyHash{1}}
 	p.unpark(parkedKey("analytics", 2))
-	p.park(parkedKey("analytics", 1), 1)
-	p.park(other, 1)
+	p.park(parkedKey("analytics", 1), 1, "undecided")
+	p.park(other, 1, "undecided")
 	p.drop(at)
-	if p.any(at) || p.parked(parkedKey("analytics", 1)) {
+	if p.any(at) || waits(p, parkedKey("analytics", 1)) {
 		t.Error("a revoked partition's keys are kept")
 	}
 	p.load(newState(), at) // it comes back, released by another owner meanwhile
 	p.rollback()
-	if p.any(at) || p.parked(other) {
+	if p.any(at) || waits(p, other) {
 		t.Error("rollback brought them back, or missed the other partition's")
 	}
 	p.drop(at)
@@ -69,7 +69,7 @@ func TestParkingDrop(t *testing.T) {
 			t.Error("a partition that is not loaded was parked in")
 		}
 	}()
-	p.park(parkedKey("analytics", 1), 1)
+	p.park(parkedKey("analytics", 1), 1, "undecided")
 }
 
 // TestParkingJournal: whatever a transaction does, its end leaves the committed
@@ -88,7 +88,7 @@ func TestParkingJournal(t *testing.T) {
 			for range rapid.IntRange(0, 8).Draw(t, "changes") {
 				k := parkedKey(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "recipient"), rapid.ByteRange(0, 3).Draw(t, "key"))
 				if rapid.Bool().Draw(t, "park") {
-					if (p.park(k, 1) != nil) == next[k] {
+					if (p.park(k, 1, "undecided") != nil) == next[k] {
 						t.Fatal("a state record for what did not change, or none for what did")
 					}
 					next[k] = true
@@ -109,7 +109,7 @@ func TestParkingJournal(t *testing.T) {
 				t.Fatalf("%d keys, want %d", p.size(at), len(model))
 			}
 			for k := range model {
-				if !p.parked(k) {
+				if !waits(p, k) {
 					t.Fatalf("%v is missing", k)
 				}
 			}
@@ -121,8 +121,13 @@ func TestParkedAllocates(t *testing.T) {
 	p := newParking("shop")
 	p.load(newState(), InputPartition{7, 3})
 	k := parkedKey("analytics", 1)
-	p.park(k, 1)
-	if n := testing.AllocsPerRun(100, func() { p.parked(k); p.any(k.at()) }); n != 0 {
+	p.park(k, 1, "undecided")
+	if n := testing.AllocsPerRun(100, func() { waits(p, k); p.any(k.at()) }); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
 	}
+}
+
+func waits(p *parking, k ParkedKey) bool {
+	_, ok := p.parked(k)
+	return ok
 }

@@ -61,7 +61,7 @@ func (w *waitingRoom) quarantine(key string, offset int64) {
 	rec.Partition = int32(offset % 3) // order must not come from the topic
 	recs := []*kgo.Record{rec}
 	for _, r := range n.Recipients {
-		if s := w.park.park(w.parkedKey(r, key), offset); s != nil {
+		if s := w.park.park(w.parkedKey(r, key), offset, "undecided"); s != nil {
 			recs = append(recs, s)
 		}
 	}
@@ -118,7 +118,7 @@ func (w *waitingRoom) wantParked(want ...ParkedKey) {
 		w.t.Errorf("parked: %v in the state, %d in memory, want %v", st.Parked, w.park.size(roomAt), want)
 	}
 	for _, k := range want {
-		if _, ok := st.Parked[k]; !ok || !w.park.parked(k) {
+		if _, ok := st.Parked[k]; !ok || !waits(w.park, k) {
 			w.t.Errorf("%s is not parked", k.path())
 		}
 	}
@@ -192,7 +192,7 @@ func TestReleaseInSteps(t *testing.T) {
 		if out.Done {
 			break
 		}
-		if !w.park.parked(w.parkedKey("analytics", "k")) {
+		if !waits(w.park, w.parkedKey("analytics", "k")) {
 			t.Fatal("the key went on before its last record")
 		}
 	}

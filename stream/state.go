@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"weir/schemas"
 )
 
 // The records of the state topic `_weir.<name>.state` (one partition,
@@ -19,7 +21,7 @@ import (
 //	v1/epoch/<n>                                {"hash":"<64 hex>"}               policy epoch n is this policy (contract 2)
 //	v1/topic/<number>                           {"id":"<32 hex>","name":"<topic>"} what a topic number stands for (contract 17)
 //	v1/start                                    {"mode":"…","offsets":{"<number>":[…]}} the group has started there (contract 27)
-//	v1/parked/<number>/<partition>/<key>/<recipient>   {"from":<offset>}          the key waits, since that input offset (contract 29)
+//	v1/parked/<number>/<partition>/<key>/<recipient>   {"from":<offset>,"code":"…"} the key waits, since that input offset (contract 29)
 //	v1/released/<number>/<partition>/<key>/<recipient> {"next":<offset>}          its quarantined records before that offset are done with
 //	v1/control/<number>/<partition>             {"next":<control offset>}         commands before that one are executed
 //	v1/loss/<number>/<partition>/<control offset> {"from":<offset>,"to":<offset>,"by":"…"} a loss that somebody accepted (contract 27)
@@ -59,6 +61,13 @@ type ParkedKey struct {
 	Key       KeyHash
 }
 
+// ParkCause is why a key waits: the input offset and the code of the record
+// that parked it.
+type ParkCause struct {
+	From int64
+	Code schemas.Code
+}
+
 // InputPartition is one input partition, by topic number.
 type InputPartition struct {
 	Topic     uint32
@@ -85,8 +94,8 @@ type Loss struct {
 type State struct {
 	Epochs   map[uint64][32]byte // epoch → policy hash
 	Topics   map[uint32]TopicRecord
-	Start    *StartMarker             // nil: the group never started
-	Parked   map[ParkedKey]int64      // → input offset that parked it
+	Start    *StartMarker // nil: the group never started
+	Parked   map[ParkedKey]ParkCause
 	Released map[ParkedKey]int64      // → first input offset neither released nor dropped
 	Control  map[InputPartition]int64 // → next control offset to execute
 	Losses   map[string]Loss          // by state key
@@ -97,7 +106,7 @@ type State struct {
 func newState() *State {
 	return &State{
 		Epochs: map[uint64][32]byte{}, Topics: map[uint32]TopicRecord{},
-		Parked: map[ParkedKey]int64{}, Released: map[ParkedKey]int64{}, Control: map[InputPartition]int64{},
+		Parked: map[ParkedKey]ParkCause{}, Released: map[ParkedKey]int64{}, Control: map[InputPartition]int64{},
 		Losses: map[string]Loss{}, numbers: map[[16]byte]uint32{},
 	}
 }
@@ -123,6 +132,7 @@ type stateValue struct {
 	To      int64              `json:"to,omitempty"`
 	Next    int64              `json:"next,omitempty"`
 	By      string             `json:"by,omitempty"`
+	Code    schemas.Code       `json:"code,omitempty"`
 }
 
 // apply takes one record over. Its errors name the record's place, not its
@@ -159,7 +169,7 @@ func (s *State) set(kind, rest, key string, v *stateValue, gone bool) bool {
 		return true
 	case "parked":
 		k, ok := parseParked(rest)
-		return ok && put(s.Parked, k, v.From, gone)
+		return ok && put(s.Parked, k, ParkCause{From: v.From, Code: v.Code}, gone)
 	case "released":
 		k, ok := parseParked(rest)
 		return ok && put(s.Released, k, v.Next, gone)
@@ -269,8 +279,8 @@ func LossRecord(name string, l Loss, command int64) *kgo.Record {
 	return stateRecord(name, fmt.Sprintf("loss/%d/%d/%d", l.At.Topic, l.At.Partition, command), &stateValue{From: l.From, To: l.To, By: l.By})
 }
 
-func parkedRecord(name string, k ParkedKey, from int64) *kgo.Record {
-	return stateRecord(name, "parked/"+k.path(), &stateValue{From: from})
+func parkedRecord(name string, k ParkedKey, c ParkCause) *kgo.Record {
+	return stateRecord(name, "parked/"+k.path(), &stateValue{From: c.From, Code: c.Code})
 }
 
 func unparkedRecord(name string, k ParkedKey) *kgo.Record {

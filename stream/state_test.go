@@ -106,7 +106,7 @@ func TestStateRoundTrip(t *testing.T) {
 	in.txn("t", committed,
 		epochRecord("shop", 12, [32]byte{1, 2}), topicRecord("shop", 7, TopicRecord{uuid(7), "cdc.shop.customers"}),
 		topicRecord("shop", 8, TopicRecord{uuid(8), "cdc.shop.orders"}), startRecord("shop", start),
-		parkedRecord("shop", parkedKey("analytics", 1), 41), parkedRecord("shop", odd, 0), parkedRecord("shop", parkedKey("gone", 3), 1),
+		parkedRecord("shop", parkedKey("analytics", 1), ParkCause{From: 41, Code: "truncated"}), parkedRecord("shop", odd, ParkCause{From: 0, Code: "truncated"}), parkedRecord("shop", parkedKey("gone", 3), ParkCause{From: 1, Code: "truncated"}),
 		unparkedRecord("shop", parkedKey("gone", 3)), releasedRecord("shop", odd, 44), ControlRecord("shop", InputPartition{7, 3}, 17),
 		LossRecord("shop", loss, 16), stateRecord("shop", "x-later/1", &stateValue{}),
 		stateRecord("shop", "topic/8", nil))
@@ -114,7 +114,7 @@ func TestStateRoundTrip(t *testing.T) {
 	want.Epochs[12] = [32]byte{1, 2}
 	want.Topics[7], want.numbers[uuid(7)] = TopicRecord{uuid(7), "cdc.shop.customers"}, 7
 	want.Start = &start
-	want.Parked[parkedKey("analytics", 1)], want.Parked[odd] = 41, 0
+	want.Parked[parkedKey("analytics", 1)], want.Parked[odd] = ParkCause{41, "truncated"}, ParkCause{0, "truncated"}
 	want.Released[odd] = 44
 	want.Control[InputPartition{7, 3}] = 17
 	want.Losses["v1/loss/7/3/16"] = loss
@@ -129,14 +129,14 @@ func TestStateRoundTrip(t *testing.T) {
 // TestStateKeys keeps the keys' text: compaction goes by it.
 func TestStateKeys(t *testing.T) {
 	for want, rec := range map[string]*kgo.Record{
-		`v1/epoch/12 {"hash":"` + strings.Repeat("00", 32) + `"}`:                epochRecord("shop", 12, [32]byte{}),
-		`v1/topic/7 {"id":"07000000000000000000000000000007","name":"t"}`:        topicRecord("shop", 7, TopicRecord{uuid(7), "t"}),
-		`v1/start {"mode":"latest","offsets":{"7":[1,2]}}`:                       startRecord("shop", StartMarker{"latest", map[uint32][]int64{7: {1, 2}}}),
-		`v1/parked/7/3/01000000000000000000000000000000/analytics {"from":41}`:   parkedRecord("shop", parkedKey("analytics", 1), 41),
-		`v1/parked/7/3/01000000000000000000000000000000/analytics `:              unparkedRecord("shop", parkedKey("analytics", 1)),
-		`v1/released/7/3/01000000000000000000000000000000/analytics {"next":41}`: releasedRecord("shop", parkedKey("analytics", 1), 41),
-		`v1/control/7/3 {"next":17}`:                                             ControlRecord("shop", InputPartition{7, 3}, 17),
-		`v1/loss/7/3/16 {"from":5,"to":9,"by":"uid:1000"}`:                       LossRecord("shop", Loss{InputPartition{7, 3}, 5, 9, "uid:1000"}, 16),
+		`v1/epoch/12 {"hash":"` + strings.Repeat("00", 32) + `"}`:                                 epochRecord("shop", 12, [32]byte{}),
+		`v1/topic/7 {"id":"07000000000000000000000000000007","name":"t"}`:                         topicRecord("shop", 7, TopicRecord{uuid(7), "t"}),
+		`v1/start {"mode":"latest","offsets":{"7":[1,2]}}`:                                        startRecord("shop", StartMarker{"latest", map[uint32][]int64{7: {1, 2}}}),
+		`v1/parked/7/3/01000000000000000000000000000000/analytics {"from":41,"code":"truncated"}`: parkedRecord("shop", parkedKey("analytics", 1), ParkCause{From: 41, Code: "truncated"}),
+		`v1/parked/7/3/01000000000000000000000000000000/analytics `:                               unparkedRecord("shop", parkedKey("analytics", 1)),
+		`v1/released/7/3/01000000000000000000000000000000/analytics {"next":41}`:                  releasedRecord("shop", parkedKey("analytics", 1), 41),
+		`v1/control/7/3 {"next":17}`:                                                              ControlRecord("shop", InputPartition{7, 3}, 17),
+		`v1/loss/7/3/16 {"from":5,"to":9,"by":"uid:1000"}`:                                        LossRecord("shop", Loss{InputPartition{7, 3}, 5, 9, "uid:1000"}, 16),
 	} {
 		if got := string(rec.Key) + " " + string(rec.Value); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -166,9 +166,9 @@ func TestStateRefusesWhatItDoesNotKnow(t *testing.T) {
 // others.
 func TestStateEndsWithoutRecords(t *testing.T) {
 	in := newInternals(t)
-	in.txn("a", committed, parkedRecord("shop", parkedKey("analytics", 1), 1))
-	in.txn("b", aborted, parkedRecord("shop", parkedKey("analytics", 2), 1), unparkedRecord("shop", parkedKey("analytics", 1)))
-	want := map[ParkedKey]int64{parkedKey("analytics", 1): 1}
+	in.txn("a", committed, parkedRecord("shop", parkedKey("analytics", 1), ParkCause{From: 1, Code: "truncated"}))
+	in.txn("b", aborted, parkedRecord("shop", parkedKey("analytics", 2), ParkCause{From: 1, Code: "truncated"}), unparkedRecord("shop", parkedKey("analytics", 1)))
+	want := map[ParkedKey]ParkCause{parkedKey("analytics", 1): {1, "truncated"}}
 	if got := in.state().Parked; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -188,7 +188,7 @@ func TestStateAfterCompaction(t *testing.T) {
 		if i%3 == 2 {
 			try = aborted
 		}
-		in.txn("a", try, ControlRecord("shop", InputPartition{7, 3}, i), parkedRecord("shop", parkedKey("analytics", byte(i%4)), i))
+		in.txn("a", try, ControlRecord("shop", InputPartition{7, 3}, i), parkedRecord("shop", parkedKey("analytics", byte(i%4)), ParkCause{From: i}))
 	}
 	before := in.state()
 	in.Compact()
