@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -175,6 +176,9 @@ type Lost struct {
 
 func lostPartitions(ctx context.Context, adm *kadm.Client, group string) ([]Lost, error) {
 	committed, err := adm.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil // a pipeline that never ran has lost nothing
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -267,6 +271,10 @@ func (d *doctor) transactions(ctx context.Context) {
 func (d *doctor) group(ctx context.Context) {
 	g := InternalNames(d.cfg.Name).Group
 	gs, err := d.adm.DescribeGroups(ctx, g)
+	if err == nil && (errors.Is(gs[g].Err, kerr.GroupIDNotFound) || gs[g].State == "Dead") {
+		d.say("group", CheckOK, "%s has not run yet", g)
+		return
+	}
 	if err != nil || gs[g].Err != nil {
 		d.say("group", CheckWarning, "%s: %s", g, reason(firstErr(err, gs[g].Err)))
 		return
