@@ -31,7 +31,6 @@ type Runner struct {
 
 	killed  atomic.Bool
 	ready   atomic.Bool
-	workers []*worker
 	control *controlLog
 	health  health
 
