@@ -127,9 +127,11 @@ func tickUnit(unit int) int {
 	return 6
 }
 
-// derivedText edits the schema's own text; unchanged, it is the same text.
+// derivedText edits the schema's own text; unchanged, it is the same text. What
+// it refers to is put in its place, for a copy's schema is registered without
+// references.
 func (c *codec) derivedText(changes []schemas.Change, s *shape) (string, error) {
-	if c.source.flavour == schemaless || len(changes) == 0 {
+	if c.source.flavour == schemaless || len(changes) == 0 && len(c.source.refs) == 0 {
 		return c.source.text, nil
 	}
 	root, text, err := c.source.build() // a tree of our own to edit
