@@ -12,6 +12,7 @@ import (
 var (
 	nameRE      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	topicRE     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+	recipientRE = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 	patternRE   = regexp.MustCompile(`^[A-Za-z0-9._*?-]{1,249}$`)
 	holeRE      = regexp.MustCompile(`\{([^{}]*)\}`)
 	holeNames   = regexp.MustCompile(`^[a-z_]+$`)
@@ -36,6 +37,9 @@ func (c *Config) check() {
 		if _, _, err := net.SplitHostPort(f.Admin.Listen); err != nil {
 			c.fail("admin.listen", "listen is host:port or :port")
 		}
+	}
+	if f.OnPoison == "skip" {
+		c.warn("on_poison", "skip publishes a key's later records before the one that waits in quarantine: their order is not kept")
 	}
 	c.checkSources()
 	c.checkRecipients()
@@ -132,6 +136,9 @@ func (c *Config) checkSource(s *Source, at string) {
 	if s.SchemaBlock && s.Encoding != "json" {
 		c.fail(at+".schema_block", "a schema block goes with encoding: json")
 	}
+	if s.Before == "full" {
+		c.warn(at+".before", "full is believed: a before image that holds less than the whole row (other than REPLICA IDENTITY FULL writes it) lets rows: misjudge what a recipient had")
+	}
 	c.checkSchemaFile(at+".schema", s.Schema, s.Encoding)
 	c.checkSchemaFile(at+".key_schema", s.KeySchema, s.Key)
 	for i, h := range s.KeepHeaders {
@@ -192,7 +199,9 @@ func (c *Config) checkRecipients() {
 	first := map[string]int{}
 	for i := range c.File.Recipients {
 		r, at := &c.File.Recipients[i], indexed("recipients", i)
-		c.checkName(at+".name", r.Name)
+		if !recipientRE.MatchString(r.Name) { // keys, headers and topics name it
+			c.fail(at+".name", "a recipient's name holds a to z, digits, _ and -, begins with a letter or digit, and has at most 64 characters")
+		}
 		if j, twice := first[r.Name]; twice {
 			pos := c.at(indexed("recipients", j) + ".name")
 			c.fail(at+".name", "recipient %s is already defined at %s:%d", r.Name, pos.File, pos.Line)
@@ -205,6 +214,27 @@ func (c *Config) checkRecipients() {
 		c.checkUntil(at, r)
 		for domain, group := range r.Share {
 			c.checkName(at+".share."+domain, group)
+		}
+	}
+	for i := range c.File.Recipients {
+		c.checkGroups(&c.File.Recipients[i], indexed("recipients", i), first)
+	}
+}
+
+// checkGroups refuses a share group called like a recipient: it would have that
+// recipient's own token keys (contract 34).
+func (c *Config) checkGroups(r *Recipient, at string, recipients map[string]int) {
+	check := func(path, group string) {
+		if _, taken := recipients[group]; taken {
+			c.fail(path, "the share group %s is called like a recipient, and would have that recipient's keys", group)
+		}
+	}
+	for domain, group := range r.Share {
+		check(at+".share."+domain, group)
+	}
+	for _, t := range r.Treat {
+		if group, ok := t.Args["share"].(string); ok {
+			check(at+".treat["+t.Match+"].share", group)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // testEnv is an environment with nothing in it, on 1 June 2026.
@@ -344,6 +346,46 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// panicking stands for the nodes' methods of go-yaml that panic.
+type panicking struct{}
+
+func (*panicking) decodeNode(*decoder, ast.Node, string) { panic("canary") }
+
+// TestYAMLPanics: a panic of the YAML library is a problem with the file's name,
+// and says nothing of what stands in it.
+func TestYAMLPanics(t *testing.T) {
+	var v struct {
+		A string    `yaml:"a"`
+		B panicking `yaml:"b"`
+	}
+	_, err := ReadYAML("x.test.yaml", []byte("a: 1\nb: 2\n"), &v)
+	ps := problemsOf(t, err)
+	if len(ps) != 1 || ps[0].File != "x.test.yaml" || !strings.Contains(ps[0].Text, "not YAML that can be read") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("%v", err)
+	}
+	path := write(t, "classes: &a\n !0 ") // go-yaml 1.19.2's own decoder panics on this
+	_, err = Load([]string{path}, testEnv(nil))
+	if ps := problemsOf(t, err); len(ps) == 0 || ps[0].File != path {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzRead: no text makes the reader panic or go silent.
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{"classes: &a\n !0 ", "a: !!binary x", "a: [*b, <<: {c: &d}]", "? {a: b}\n: - !x", "a: |\n  b\n", "- a\n-"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := newDecoder()
+		d.read("f.yaml", data, new(File))
+		for _, p := range d.problems {
+			if p.File != "f.yaml" || p.Text == "" {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
 func TestOverlap(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string
@@ -382,6 +424,7 @@ func FuzzLoad(f *testing.F) {
 	for _, chunk := range strings.Split(string(bad), "\n=== ") {
 		f.Add([]byte(chunk))
 	}
+	f.Add([]byte("classes: &a\n !0 "))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, err := Load([]string{write(t, string(data))}, testEnv(nil))
 		problemsOf(t, err)

@@ -45,6 +45,7 @@ const (
 // read into one struct: its lists grow, its other fields come once.
 func (d *decoder) read(file string, data []byte, v any) {
 	d.file = file
+	defer d.unreadable()
 	d.src[file] = strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
 	if len(data) > maxFile {
 		d.fail(transforms.Pos{File: file}, "the file is larger than %d bytes", maxFile)
@@ -75,6 +76,15 @@ func (d *decoder) read(file string, data []byte, v any) {
 		return
 	}
 	d.structure(body, reflect.ValueOf(v).Elem(), "")
+}
+
+// unreadable turns the YAML library's panics into a problem: go-yaml 1.19.2 has
+// them for broken tags and anchors, in its parser and in its nodes' methods. What
+// it panicked with may quote the file and is not shown.
+func (d *decoder) unreadable() {
+	if recover() != nil {
+		d.fail(transforms.Pos{File: d.file}, "this is not YAML that can be read: look for a broken tag (!) or anchor (&)")
+	}
 }
 
 // tooDeep finds the first line nested beyond what any policy needs, before the
