@@ -45,7 +45,7 @@ func (p *Plan) String() string {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", head, r.Recipient, treatment, r.Why)
 	}
-	w.Flush()
+	_ = w.Flush() // into memory
 	if len(cut) > 0 {
 		fmt.Fprintf(&b, "dropped from the envelope for everyone: %s\n", strings.Join(cut, ", "))
 	}

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -202,7 +203,8 @@ func TestCompileRefuses(t *testing.T) {
 		"recipient a\n contact.* pass", "recipient a\n contact.* seal", "recipient a rows=1",
 	} {
 		_, err := Compile(Input{Policy: policy(t, text), Dataset: customers(), Kinds: fakes()})
-		if pe, ok := err.(*PolicyError); !ok || pe.Pos.Line == 0 || !strings.HasPrefix(pe.Error(), "weir.yaml:") {
+		var pe *PolicyError
+		if !errors.As(err, &pe) || pe.Pos.Line == 0 || !strings.HasPrefix(pe.Error(), "weir.yaml:") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

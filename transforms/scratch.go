@@ -47,8 +47,6 @@ const (
 	payloadCount
 )
 
-var sideOf = [payloadCount]sideKind{sideKey, sideValue, sideHeader, sideHeader}
-
 // payload is one scanned payload.
 type payload struct {
 	side    *side // nil: not there, or opaque

@@ -144,7 +144,7 @@ func (j *job) connectReady(ctx context.Context) error {
 		found = found || p.Class == debeziumClass
 	}
 	if !found {
-		return errors.New("Debezium's PostgreSQL connector is not in plugin.path")
+		return errors.New("no Debezium PostgreSQL connector in plugin.path")
 	}
 	var names []string
 	return getJSON(ctx, j.connectURL()+"/connectors", &names)

@@ -3,6 +3,7 @@ package jsonrec
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -120,7 +121,7 @@ func BenchmarkJSONText(b *testing.B) {
 		r.Reset(src)
 		dec.Reset(r, jsontext.AllowDuplicateNames(true))
 		for {
-			if _, err := dec.ReadToken(); err == io.EOF {
+			if _, err := dec.ReadToken(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				b.Fatal(err)

@@ -20,7 +20,7 @@ func strict(text []byte) (values []string, deep bool, err error) {
 	docs := 0
 	for {
 		tok, err := d.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if docs != 1 {
 				return nil, deep, errors.New("not one value")
 			}

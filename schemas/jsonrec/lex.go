@@ -307,7 +307,7 @@ func (l *lexer) skipContainer(p int, closing byte, depth int) int {
 		if p = l.skip(p, depth); p < 0 {
 			return p
 		}
-		more := false
+		var more bool
 		if p, more = l.next(p, closing); !more {
 			return p
 		}

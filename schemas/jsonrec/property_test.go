@@ -1,6 +1,7 @@
 package jsonrec
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ func tokens(t fataler, text string) (out []string) {
 	d := jsontext.NewDecoder(strings.NewReader(text), jsontext.AllowDuplicateNames(true))
 	for {
 		tok, err := d.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {

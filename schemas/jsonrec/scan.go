@@ -66,7 +66,7 @@ func (s *scanner) value(n *node, p int, lead int32) int {
 		return s.refuse(n, cls, p, lead)
 	}
 	wanted := leaf >= 0 && s.want[leaf]
-	end := p
+	var end int
 	switch cls {
 	case clsString:
 		e, escaped := s.str(p + 1)
@@ -188,7 +188,7 @@ func (s *scanner) container(n *node, cls class, leaf int32, p int, lead int32) i
 			return s.blame(n, -1)
 		}
 	}
-	end := p
+	var end int
 	switch {
 	case cls == clsObject:
 		end = s.object(n, p)
@@ -318,14 +318,15 @@ func (s *scanner) undeclared(p, lead int) int {
 		return s.missing(p)
 	}
 	cls := firstByte[s.src[p]]
-	end, escaped := p, false
 	if cls == clsString {
-		if end, escaped = s.str(p + 1); end < 0 || !s.quoted(schemas.Unknown, p, end, escaped, int32(lead)) {
+		end, escaped := s.str(p + 1)
+		if end < 0 || !s.quoted(schemas.Unknown, p, end, escaped, int32(lead)) {
 			return -1
 		}
 		return end + 1
 	}
-	if end = s.skip(p, s.depth); end < 0 || !s.bare(schemas.Unknown, cls, p, end, int32(lead)) {
+	end := s.skip(p, s.depth)
+	if end < 0 || !s.bare(schemas.Unknown, cls, p, end, int32(lead)) {
 		return -1
 	}
 	if cls == clsObject || cls == clsArray {

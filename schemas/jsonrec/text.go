@@ -3,6 +3,7 @@ package jsonrec
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"strconv"
 
 	"weir/schemas"
@@ -30,7 +31,8 @@ func (c *codec) Text(dst []byte, v *schemas.View, i int) ([]byte, error) {
 
 // code takes the code out of an error of this module's.
 func code(err error) schemas.Code {
-	if e, ok := err.(*schemas.Error); ok {
+	var e *schemas.Error
+	if errors.As(err, &e) {
 		return e.Code
 	}
 	return schemas.CodeType
