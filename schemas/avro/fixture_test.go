@@ -26,8 +26,10 @@ func envelopeFixture() (schema string, payload []byte, edits []fixtureEdit) {
 	b.branch(1)
 	b.row("zhang weiwei", 18)
 	b.str("3.1.0.Final", "postgresql", "shop").long(1_760_000_000_123).branch(0).str("false", "shop")
-	b.branch(1).str("[null,\"26511\"]").str("public", "customers").branch(1).long(771).branch(1).long(26_511_992)
+	b.branch(1).str("[\"26511936\",\"26511992\"]").str("public", "customers").branch(1).long(771).branch(1).long(26_511_992).branch(0)
+	b.branch(1).long(1_760_000_000_123_456).branch(1).long(1_760_000_000_123_456_000)
 	b.str("u").branch(1).long(1_760_000_000_456).branch(0)
+	b.branch(1).long(1_760_000_000_456_789).branch(1).long(1_760_000_000_456_789_123)
 	return envelopeFixtureSchema, b.b, edits
 }
 
@@ -89,10 +91,12 @@ const envelopeFixtureSchema = `{"type":"record","name":"Envelope","namespace":"s
  {"name":"version","type":"string"},{"name":"connector","type":"string"},{"name":"name","type":"string"},{"name":"ts_ms","type":"long"},
  {"name":"snapshot","type":[{"type":"string","connect.version":1,"connect.parameters":{"allowed":"true,last,false,incremental"},"connect.default":"false","connect.name":"io.debezium.data.Enum"},"null"],"default":"false"},
  {"name":"db","type":"string"},{"name":"sequence","type":["null","string"],"default":null},{"name":"schema","type":"string"},{"name":"table","type":"string"},
- {"name":"txId","type":["null","long"],"default":null},{"name":"lsn","type":["null","long"],"default":null}],
+ {"name":"txId","type":["null","long"],"default":null},{"name":"lsn","type":["null","long"],"default":null},
+ {"name":"xmin","type":["null","long"],"default":null},{"name":"ts_us","type":["null","long"],"default":null},{"name":"ts_ns","type":["null","long"],"default":null}],
  "connect.name":"io.debezium.connector.postgresql.Source"}},
 {"name":"op","type":"string"},
 {"name":"ts_ms","type":["null","long"],"default":null},
 {"name":"transaction","type":["null",{"type":"record","name":"block","namespace":"event","fields":[
- {"name":"id","type":"string"},{"name":"total_order","type":"long"},{"name":"data_collection_order","type":"long"}],"connect.name":"event.block"}],"default":null}],
+ {"name":"id","type":"string"},{"name":"total_order","type":"long"},{"name":"data_collection_order","type":"long"}],"connect.name":"event.block"}],"default":null},
+{"name":"ts_us","type":["null","long"],"default":null},{"name":"ts_ns","type":["null","long"],"default":null}],
 "connect.name":"shop.public.customers.Envelope"}`
