@@ -1,6 +1,7 @@
 package jsonrec
 
 import (
+	"slices"
 	"strconv"
 
 	"weir/schemas"
@@ -36,7 +37,7 @@ var connectTypes = map[string]struct {
 }
 
 func (b *connectBuilder) place(t *tree) (*place, error) {
-	if b.places++; b.places > schemas.MaxLeaves || t.class != clsObject {
+	if b.places++; b.places > schemas.MaxLeaves || t.class != clsObject || !ownWords(t) {
 		return nil, schemas.Fail(schemas.CodeSchema, "")
 	}
 	// A field with a default may be null too: the converter reads the default.
@@ -49,6 +50,32 @@ func (b *connectBuilder) place(t *tree) (*place, error) {
 	ty.node = t
 	pl.types = []*typ{ty}
 	return pl, nil
+}
+
+// blockWords are the members that Connect's JsonConverter writes in a schema,
+// with the class of their values (clsNone: any), beside those of one type.
+var (
+	blockWords = map[string]class{"type": clsString, "optional": clsBool, "name": clsString, "version": clsNumber,
+		"doc": clsString, "parameters": clsObject, "default": clsNone, "field": clsString}
+	typeWords = map[string]map[string]class{"struct": {"fields": clsArray}, "array": {"items": clsObject},
+		"map": {"keys": clsObject, "values": clsObject}}
+)
+
+// ownWords refuses members that no schema has. A block is part of its record:
+// what stands in it beside Connect's words is an undeclared field, and copies
+// would carry it.
+func ownWords(t *tree) bool {
+	for _, m := range t.members {
+		want, ok := blockWords[m.name]
+		if !ok {
+			want, ok = typeWords[t.text("type")][m.name]
+		}
+		if !ok || want != clsNone && m.val.class != want && m.val.class != clsNull {
+			return false
+		}
+	}
+	params := t.get("parameters")
+	return params == nil || !slices.ContainsFunc(params.members, func(m treeMember) bool { return m.val.class != clsString })
 }
 
 func (b *connectBuilder) typ(t *tree) (*typ, error) {
@@ -150,15 +177,21 @@ func (connectEditor) cut(at site) {
 	}
 }
 
+// around takes the default of what a changed leaf stands in: it holds the
+// leaf's values too.
+func (connectEditor) around(t *tree) {
+	if t.get("default") != nil {
+		t.remove("default")
+		t.set("optional", rawTree("true"))
+	}
+}
+
 func (connectEditor) retype(at site, l *schemas.Leaf, ch *schemas.Change, w wire) {
 	t := at.node
 	if t == nil {
 		return
 	}
-	if t.get("default") != nil { // of the old type, and untreated
-		t.remove("default")
-		t.set("optional", rawTree("true"))
-	}
+	connectEditor{}.around(t) // of the old type, and untreated
 	if ch.Kind != l.Kind || ch.Kind == schemas.KindDecimal && w.scale != l.Scale {
 		t.remove("name", "version", "parameters")
 		typeName, semantic := connectName(ch.Kind, w)

@@ -260,7 +260,7 @@ var misfits = map[int]schemas.Code{
 	31:  schemas.CodeSchema,     // a signal with a member called schema
 	55:  schemas.CodeSchema,     // "type": "INT32" inside "schema"
 	56:  schemas.CodeUndeclared, // source has members that its schema lacks
-	61:  schemas.CodeUndeclared, // a field called "false"
+	61:  schemas.CodeSchema,     // "optional" is a string
 	68:  schemas.CodeType,       // event_serial_no is a string, declared int64
 	78:  schemas.CodeSchema,     // as 55
 	79:  schemas.CodeType,       // vgtid is a string, declared int64

@@ -24,6 +24,14 @@ func (schemaEditor) cut(at site) {
 	}
 }
 
+// quoting are the keywords that quote values, or hold schemas that may.
+var quoting = []string{"default", "examples", "example", "const", "enum", "contains", "minContains", "maxContains",
+	"definitions", "$defs"}
+
+// around takes what a schema around a changed leaf says of its values. Nothing
+// refers to its definitions: references were expanded.
+func (schemaEditor) around(t *tree) { t.remove(quoting...) }
+
 // What survives of a leaf's schema. Everything that narrows its values goes:
 // treated values need not match a pattern or stay in a range.
 var (

@@ -153,7 +153,37 @@ func (c *codec) derivedText(changes []schemas.Change, s *shape) (string, error) 
 			c.editor().cut(comp.sites[i])
 		}
 	}
+	for _, t := range comp.around(changes, text) {
+		c.editor().around(t)
+	}
 	return string(text.append(nil)), nil
+}
+
+// around is the schemas of all that changed leaves stand in, the whole text
+// among them: what they say of values (defaults, examples) they say of the
+// leaves' too.
+func (c *compiler) around(changes []schemas.Change, text *tree) []*tree {
+	out := []*tree{text}
+	for _, k := range []string{"oneOf", "anyOf"} {
+		if alts := text.get(k); alts != nil {
+			out = append(out, alts.elems...)
+		}
+	}
+	seen := make([]bool, len(c.leaves))
+	for i := range changes {
+		if at := c.sites[changes[i].Leaf]; at.outer != nil && at.outer != at.node {
+			out = append(out, at.outer)
+		}
+		for up := c.leaves[changes[i].Leaf].Parent; up >= 0 && !seen[up]; up = c.leaves[up].Parent {
+			seen[up] = true
+			for _, t := range []*tree{c.sites[up].outer, c.sites[up].node} {
+				if t != nil {
+					out = append(out, t)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // editor changes one flavour's schema text where a leaf stands in it. Leaves
@@ -161,6 +191,7 @@ func (c *codec) derivedText(changes []schemas.Change, s *shape) (string, error) 
 type editor interface {
 	retype(at site, l *schemas.Leaf, ch *schemas.Change, w wire)
 	cut(at site)
+	around(t *tree)
 }
 
 func (c *codec) editor() editor {
