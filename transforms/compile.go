@@ -244,8 +244,8 @@ func settle(s *side, sc *sideCopy) {
 			sc.act[i] = actNull
 		}
 		cutWith(s, sc, i, forced)
-		if l.Parent < 0 {
-			continue
+		if l.Parent < 0 || l.Kind.Container() && k.all == 0 && sc.act[i] != actCut {
+			continue // a shell, as a recursive type's reference back: it goes or stays with what is beside it
 		}
 		p := &kids[l.Parent]
 		p.all++
