@@ -171,7 +171,7 @@ func TestEncodings(t *testing.T) {
 	}
 	f.drain()
 	keys := map[string]func(string) string{
-		"string": func(string) string { return "‹k-7›" }, "bytes": func(string) string { return "‹\xff\x00\x07›" }, "nokey": func(string) string { return "null" }}
+		"string": func(string) string { return "‹k-7›" }, "bytes": func(string) string { return "‹ff0007›" }, "nokey": func(string) string { return "null" }}
 	for _, name := range names {
 		key := keys[name]
 		if key == nil {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	twmb "github.com/twmb/avro"
@@ -259,8 +260,17 @@ func (f *forms) source(form string) *Source {
 func (f *forms) show(recipient, form string, r *kgo.Record) string {
 	f.t.Helper()
 	s := f.source(form)
-	text := f.decode(s, s.KeyEncoding, r, r.Key, registry.HeaderKey, "-key") + " → " +
-		f.decode(s, s.Encoding, r, r.Value, registry.HeaderValue, "-value")
+	named := func(text string) string {
+		for token, name := range f.tokens(recipient) {
+			text = strings.ReplaceAll(text, token, name)
+		}
+		if strings.HasPrefix(text, "{") {
+			text = sorted(f.t, []byte(text))
+		}
+		return text
+	}
+	text := named(f.decode(s, s.KeyEncoding, r, r.Key, registry.HeaderKey, "-key")) + " → " +
+		named(f.decode(s, s.Encoding, r, r.Value, registry.HeaderValue, "-value"))
 	lineages := 0
 	for _, h := range r.Headers {
 		switch {
@@ -268,18 +278,15 @@ func (f *forms) show(recipient, form string, r *kgo.Record) string {
 			lineages++
 		case h.Key == registry.HeaderKey || h.Key == registry.HeaderValue:
 		case strings.HasPrefix(h.Key, "__debezium.") && s.KeyChangeHeaders == "avro":
-			text += " " + h.Key + "=" + f.decode(&Source{}, EncodingConfluentAvro, r, h.Value, "", "-key")
+			text += " " + h.Key + "=" + named(f.decode(&Source{}, EncodingConfluentAvro, r, h.Value, "", "-key"))
 		case strings.HasPrefix(h.Key, "__debezium.") && bytes.HasPrefix(h.Value, []byte(`{"schema"`)):
-			text += " " + h.Key + "=" + f.connect(h.Value)
+			text += " " + h.Key + "=" + named(f.connect(h.Value))
 		default:
-			text += " " + h.Key + "=" + string(h.Value)
+			text += " " + h.Key + "=" + named(string(h.Value))
 		}
 	}
 	if lineages != 1 {
 		f.t.Errorf("%d lineage headers", lineages)
-	}
-	for token, name := range f.tokens(recipient) {
-		text = strings.ReplaceAll(text, token, name)
 	}
 	return text
 }
@@ -313,7 +320,9 @@ func (f *forms) tokens(recipient string) map[string]string {
 		block.Encrypt(b[:], b[:])
 		raw = append(raw, b[:5]...)
 		n := crockford.EncodeToString(raw)
-		out[n] = "‹" + v + "›"
+		if out[n] = "‹" + v + "›"; strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == utf8.RuneError }) {
+			out[n] = "‹" + hex.EncodeToString([]byte(v)) + "›"
+		}
 	}
 	f.names[recipient] = out
 	return out
