@@ -3,7 +3,46 @@ package avro
 import (
 	"slices"
 	"strconv"
+
+	"weir/schemas"
 )
+
+// neutral is the default that tells nothing and lets readers of older copies go
+// on, nil for types that have none.
+func neutral(b *newBranch) *jv {
+	switch kind := b.kind(); {
+	case kind == schemas.KindUUID:
+		return nil
+	case kind == schemas.KindDecimal && b.typ() == tBytes:
+		return jstr("\x00") // Java reads no number in no bytes
+	}
+	switch b.typ() {
+	case tNull:
+		return jraw("null")
+	case tBool:
+		return jraw("false")
+	case tInt, tLong, tFloat, tDouble:
+		return jraw("0")
+	case tString, tBytes:
+		return jstr("")
+	case tArray:
+		return &jv{kind: '['}
+	case tMap:
+		return &jv{kind: '{'}
+	}
+	return nil
+}
+
+// kind is what the branch's values are in the copy.
+func (b *newBranch) kind() schemas.Kind {
+	switch {
+	case b.fresh != nil:
+		return b.fresh.kind
+	case b.old == nil:
+		return schemas.KindNull
+	}
+	return b.old.def.wire.kind
+}
 
 // fits reports whether a default value fits a branch of the copy. A default of a
 // union belongs to its first branch.

@@ -56,6 +56,7 @@ type newPlace struct {
 	list    []newBranch
 	retyped bool // a kind changed here or in the items
 	dropDef bool // the field's default does not fit any more
+	newDef  *jv  // what stands for a default that quotes treated values
 }
 
 // newBranch is a branch in a copy: an old one, retyped where fresh is set, or an
@@ -83,19 +84,24 @@ func (b *newBranch) key() string {
 	return typNames[b.typ()]
 }
 
+// changes are the wishes by leaf.
+type changes []*schemas.Change
+
+func (c changes) has(leaf int32) bool { return leaf >= 0 && c[leaf] != nil }
+
 // deriver builds one shape.
 type deriver struct {
 	c       *codec
 	sh      *shape
-	changes []*schemas.Change // by leaf
-	changed []int             // number of changed leaves before each leaf
+	changes changes
+	changed []int // number of changed leaves before each leaf
 	places  map[*place]*newPlace
 }
 
 // Derive implements schemas.Codec. A change that the format or this codec cannot
 // make is CodeUnsupported; DropUnknown means nothing here.
 func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
-	d := &deriver{c: c, places: map[*place]*newPlace{}, changes: make([]*schemas.Change, len(c.leaves))}
+	d := &deriver{c: c, places: map[*place]*newPlace{}, changes: make(changes, len(c.leaves))}
 	d.sh = &shape{c: c, leaves: make([]leafShape, len(c.leaves)), need: make([]uint32, (len(c.leaves)+31)/32),
 		blank: len(o.Changes) == 0}
 	for i := range d.sh.leaves {
@@ -305,7 +311,12 @@ func (d *deriver) addNull(p *place, np *newPlace, f *field, nullable bool, index
 	if f != nil {
 		def = f.src.get("default")
 	}
-	fits := def != nil && (!d.touched(p) || d.fits(def, &np.list[0]))
+	touched := def != nil && d.touched(p)
+	fits := def != nil && (!touched || d.fits(def, &np.list[0]))
+	if fits && touched { // a default is a value, and nothing has treated it
+		np.newDef = neutral(&np.list[0])
+		fits = np.newDef != nil
+	}
 	np.dropDef = def != nil && !fits
 	if !nullable || np.null >= 0 {
 		return
@@ -325,7 +336,7 @@ func (d *deriver) addNull(p *place, np *newPlace, f *field, nullable bool, index
 func (d *deriver) touched(p *place) bool {
 	for i := range p.branches {
 		b := &p.branches[i]
-		if b.leaf >= 0 && d.changes[b.leaf] != nil || b.key >= 0 && d.changes[b.key] != nil {
+		if d.changes.has(b.leaf) || d.changes.has(b.key) {
 			return true
 		}
 		if b.body != nil && d.dirty(b.body) || b.item != nil && d.touched(b.item) {

@@ -94,13 +94,23 @@ func (e *emitter) branch(b *newBranch, ns string) *jv {
 		if name := e.defined[def.name]; name != "" {
 			return e.reference(name, ns)
 		}
-		return e.rename(def, e.name(def.name, def.name), ns)
+		return e.rename(def, e.name(def.name, def.name), ns).without(isConnectDefault) // others may refer to it
+	}
+	if e.d.changes.has(b.old.leaf) && def.src.kind == '{' {
+		return def.src.without(isConnectDefault)
 	}
 	return def.src
 }
 
+// isConnectDefault: Connect's own copy of a field's default, which quotes its
+// values.
+func isConnectDefault(key string) bool { return key == "connect.default" }
+
 func (e *emitter) container(b *branch, ns string) *jv {
 	out, key := b.def.src.without(nil), "items"
+	if e.d.changes.has(b.leaf) || e.d.changes.has(b.key) || e.d.touched(b.item) {
+		out = out.without(isConnectDefault)
+	}
 	if b.def.typ == tMap {
 		key = "values"
 	}
@@ -119,6 +129,9 @@ func (e *emitter) record(b *branch, ns string) *jv {
 	}
 	name := e.name(b.def.name, says)
 	out := e.rename(b.def, name, ns)
+	if e.d.dirty(b.body) || e.d.changes.has(b.leaf) {
+		out = out.without(isConnectDefault)
+	}
 	e.open = append(e.open[:b.body.depth], name)
 	fields := &jv{kind: '['}
 	for i, p := range b.body.fields {
@@ -214,8 +227,11 @@ func (e *emitter) field(f *field, p *place, ns string) *jv {
 		return k == "confluent:tags" && np.retyped || k == "default" && np.dropDef && np.list[0].typ() != tNull
 	})
 	out.set("type", e.place(p, ns))
-	if np.dropDef && np.list[0].typ() == tNull {
+	switch {
+	case np.dropDef && np.list[0].typ() == tNull:
 		out.set("default", jraw("null"))
+	case np.newDef != nil && !np.dropDef:
+		out.set("default", np.newDef)
 	}
 	if notes != "" {
 		out.set(noteProperty, jstr(notes))

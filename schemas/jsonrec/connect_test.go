@@ -247,7 +247,7 @@ func TestConnectBadBlocks(t *testing.T) {
 		"two members of a name": `{"type":"int8","type":"string"}`,
 		"decimal without scale": `{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal"}`,
 		"trailing":              `{"type":"int8"}{}`, "deep": strings.Repeat(`{"type":"array","items":`, 500),
-		"not UTF-8": "{\"type\":\"int8\",\"doc\":\"\xff\"}",
+		"not UTF-8":                    "{\"type\":\"int8\",\"doc\":\"\xff\"}",
 		"a word that is not Connect's": `{"type":"int8","note":"138"}`, "another type's word": `{"type":"string","items":{"type":"int8"}}`,
 		"a document for a text": `{"type":"int8","doc":{"a":"138"}}`, "a list for a parameter": `{"type":"int8","parameters":{"a":["138"]}}`,
 	} {
