@@ -213,7 +213,7 @@ func (p *plans) keyHeader(ctx context.Context, g *generation, b *binding, rec *k
 		return nil, nil, nil
 	}
 	if b.src.KeyChangeHeaders == "avro" {
-		return p.side(ctx, g, b, EncodingConfluentAvro, raw, rec, true)
+		return p.prefixed(ctx, raw, schemas.FormatAvro) // the id headers are about the record's key and value
 	}
 	block, ok, err := jsonrec.SplitBlock(raw)
 	if err != nil {
@@ -276,12 +276,19 @@ func (p *plans) framed(ctx context.Context, b *binding, enc Encoding, raw []byte
 	if enc == EncodingConfluentJSON {
 		format = schemas.FormatJSON
 	}
+	if !b.src.HeaderFraming {
+		return p.prefixed(ctx, raw, format)
+	}
 	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
 	defer cancel()
-	if b.src.HeaderFraming {
-		s, err := p.headerFramed(ctx, header(rec, framingHeader(isKey)), format)
-		return s, raw, err
-	}
+	s, err := p.headerFramed(ctx, header(rec, framingHeader(isKey)), format)
+	return s, raw, err
+}
+
+// prefixed looks a schema up by the id before a payload.
+func (p *plans) prefixed(ctx context.Context, raw []byte, format schemas.Format) (*schemas.Schema, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
+	defer cancel()
 	id, rest, err := registry.DecodeID(raw)
 	if err != nil {
 		return nil, nil, err
