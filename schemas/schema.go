@@ -97,17 +97,43 @@ func (l *Leaf) Printed() string {
 	return "*"
 }
 
-// JoinPath makes a Leaf's Path from its steps. Dots inside a name are escaped
-// with a backslash, so that distinct steps give distinct paths.
+// JoinPath makes a Leaf's Path from its steps. What a name has of the path's own
+// characters (. [ { and the backslash) is escaped with a backslash, and an empty
+// name is \0, so that distinct steps give distinct paths: a rule for one must
+// not cover another.
 func JoinPath(names []string) string {
 	var b strings.Builder
 	for i, n := range names {
-		if i > 0 && n != "[]" && n != "{}" && n != "{#}" {
+		switch {
+		case isStep(n):
+			b.WriteString(n)
+			continue
+		case i > 0:
 			b.WriteByte('.')
 		}
-		b.WriteString(strings.ReplaceAll(n, ".", `\.`))
+		appendName(&b, n)
 	}
 	return b.String()
+}
+
+func isStep(n string) bool { return n == "[]" || n == "{}" || n == "{#}" }
+
+// appendName escapes one name. A name that a backslash keeps from being a step
+// has it already.
+func appendName(b *strings.Builder, n string) {
+	if isStep(strings.TrimLeft(n, `\`)) {
+		n = n[1:]
+	}
+	if n == "" {
+		b.WriteString(`\0`)
+	}
+	for i := 0; i < len(n); i++ {
+		switch n[i] {
+		case '.', '[', '{', '\\':
+			b.WriteByte('\\')
+		}
+		b.WriteByte(n[i])
+	}
 }
 
 // Format is how a payload is written.

@@ -131,34 +131,48 @@ func (b *best) offer(index int, inFull bool, literal int) {
 // splitPath takes a path that [schemas.JoinPath] made apart again.
 func splitPath(path string) []string {
 	var steps []string
-	var name strings.Builder
+	var name []byte
+	begun := false
 	flush := func() {
-		if name.Len() > 0 {
-			steps = append(steps, name.String())
-			name.Reset()
+		if begun {
+			steps = append(steps, literalStep(string(name)))
+			name, begun = name[:0], false
 		}
 	}
 	for i := 0; i < len(path); {
-		if step := stepAt(path[i:]); step != "" && !strings.HasSuffix(name.String(), `\`) {
+		if step := stepAt(path[i:]); step != "" {
 			flush()
 			steps = append(steps, step)
 			i += len(step)
 			continue
 		}
 		switch {
-		case strings.HasPrefix(path[i:], `\.`):
-			name.WriteByte('.')
-			i += 2
 		case path[i] == '.':
 			flush()
 			i++
+			continue
+		case strings.HasPrefix(path[i:], `\0`):
+			i += 2
+		case path[i] == '\\' && i+1 < len(path) && strings.IndexByte(`.[{\`, path[i+1]) >= 0:
+			name = append(name, path[i+1])
+			i += 2
 		default:
-			name.WriteByte(path[i])
+			name = append(name, path[i])
 			i++
 		}
+		begun = true
 	}
 	flush()
 	return steps
+}
+
+// literalStep keeps a name from being taken for a step, as the codecs do.
+func literalStep(name string) string {
+	switch strings.TrimLeft(name, `\`) {
+	case stepElem, stepItem, stepKey:
+		return `\` + name
+	}
+	return name
 }
 
 // stepAt is the array or map step that rest begins with and that ends there or
