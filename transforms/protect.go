@@ -261,7 +261,10 @@ func (p *Plan) judge(s *Scratch, ev *Event, cp *copyPlan) (variant, schemas.Code
 	}
 	f := &s.facts
 	switch f.op {
-	case 't':
+	case 't': // no rows: an image beside it would pass unjudged
+		if f.before == present || f.after == present {
+			return variant{}, CodeBadImage
+		}
 		return variant{}, ""
 	case 'd':
 		return p.judgeDelete(s, cp)
