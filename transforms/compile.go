@@ -35,6 +35,7 @@ type side struct {
 	schema *schemas.Schema
 	places []place
 	want   schemas.Wanted
+	every  schemas.Wanted // all leaves, of keys: one for the plan, since codecs compile each anew
 	// declared: the leaves are only those that the policy names (JSON without a
 	// schema), so what is undecided concerns the records that have it.
 	declared bool
@@ -401,6 +402,7 @@ func (c *compiler) wanted(s *side) {
 		}
 	}
 	if s.kind != sideValue {
+		s.every = schemas.Wanted{Leaf: slices.Repeat([]bool{true}, len(s.places)), Unknown: s.want.Unknown}
 		return
 	}
 	f := &c.plan.facts

@@ -183,3 +183,40 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 }
+
+// wantedSpy notes which Wanted it is asked for; codecs compile a program for
+// each.
+type wantedSpy struct {
+	schemas.Codec
+	seen map[*schemas.Wanted]bool
+}
+
+func (s wantedSpy) Scan(v *schemas.View, src []byte, want *schemas.Wanted) error {
+	s.seen[want] = true
+	return s.Codec.Scan(v, src, want)
+}
+
+// TestKeyTextCompilesOnce: while a key is parked, every record of its partition
+// asks for its key's text.
+func TestKeyTextCompilesOnce(t *testing.T) {
+	key, err := avro.Parse(avroKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spy := wantedSpy{key.Codec, map[*schemas.Wanted]bool{}}
+	key.Codec = spy
+	p := avroPolicy(t, transforms.Recipient{Name: "r", Grade: 5})
+	plan, err := transforms.Compile(transforms.Input{Policy: p, Dataset: dataset, Key: key, Kinds: all.Kinds(), Ring: ring(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := transforms.NewScratch()
+	for range 10 {
+		if text, err := plan.KeyText(nil, s, &transforms.Event{Key: []byte{14}, NullValue: true}); err != nil || string(text) != "\x017" {
+			t.Fatalf("%q %v", text, err)
+		}
+	}
+	if len(spy.seen) != 1 {
+		t.Errorf("%d programs for one plan's keys", len(spy.seen))
+	}
+}

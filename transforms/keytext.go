@@ -20,8 +20,7 @@ func (p *Plan) KeyText(dst []byte, s *Scratch, ev *Event) ([]byte, error) {
 		return append(dst, ev.Key...), nil
 	}
 	v := &s.keyView
-	want := schemas.Wanted{Leaf: s.allLeaves(len(sd.places)), Unknown: sd.want.Unknown}
-	if err := sd.schema.Codec.Scan(v, ev.Key, &want); err != nil {
+	if err := sd.schema.Codec.Scan(v, ev.Key, &sd.every); err != nil {
 		return dst, err
 	}
 	if sd.declared {
@@ -34,14 +33,6 @@ func (p *Plan) KeyText(dst []byte, s *Scratch, ev *Event) ([]byte, error) {
 		}
 	}
 	return dst, nil
-}
-
-// allLeaves is n times true.
-func (s *Scratch) allLeaves(n int) []bool {
-	for len(s.all) < n {
-		s.all = append(s.all, true)
-	}
-	return s.all[:n]
 }
 
 // keySpans appends the fields of one leaf, or of all when leaf is negative.

@@ -24,7 +24,6 @@ type Scratch struct {
 
 	keyView schemas.View // of KeyText
 	keyText []byte
-	all     []bool // as many true as a key ever had leaves
 
 	slots *Slots // of the plan in use: slot numbers are a plan's own
 	owner *Plan
