@@ -35,7 +35,12 @@ type schemaBuilder struct {
 	docs   map[string]*tree // by the name that $ref uses; "" is the schema itself
 	open   []expansion      // what is being expanded, outermost first
 	places int
+	nodes  int // that references made, of the tree
 }
+
+// maxNodes bounds the tree that references expand to: each makes a copy of its
+// definition, so it could be the text's length times itself.
+const maxNodes = 1 << 20
 
 // expansion is a definition in use.
 type expansion struct {
@@ -88,6 +93,9 @@ func (b *schemaBuilder) reference(pl *place, t *tree, doc, loc string) error {
 		return badSchema()
 	}
 	own := t.members
+	if b.nodes += found.size(maxNodes - b.nodes); b.nodes >= maxNodes {
+		return schemas.Fail(schemas.CodeTooLarge, "")
+	}
 	*t = *found.clone()
 	for _, m := range own {
 		if m.name != "$ref" {

@@ -2,6 +2,7 @@ package jsonrec
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -304,5 +305,26 @@ func TestJSONSchemaUnknown(t *testing.T) {
 	}
 	if s.Leaves[1].Declared || !s.Leaves[0].Declared {
 		t.Error("who declared what is lost")
+	}
+}
+
+// TestJSONSchemaBomb: references expand where they stand, so a short text can
+// ask for a large tree; it is refused before the memory is spent.
+func TestJSONSchemaBomb(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`{"type":"object","properties":{"p":{"type":"string"}`)
+	for i := range 2_000 {
+		fmt.Fprintf(&text, `,"p%d":{"$ref":"#/definitions/D"}`, i)
+	}
+	text.WriteString(`},"definitions":{"D":{"type":"string","examples":[1` + strings.Repeat(",1", 50_000) + `]}}}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := FromJSONSchema(text.String())
+	runtime.ReadMemStats(&after)
+	if codeOf(err) != schemas.CodeTooLarge {
+		t.Errorf("%v", err)
+	}
+	if spent := (after.TotalAlloc - before.TotalAlloc) >> 20; spent > 512 {
+		t.Errorf("%d MiB for %d KiB of text", spent, text.Len()>>10)
 	}
 }

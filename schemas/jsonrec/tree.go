@@ -138,6 +138,18 @@ func (t *tree) keep(names ...string) {
 	t.members = slices.DeleteFunc(t.members, func(m treeMember) bool { return !slices.Contains(names, m.name) })
 }
 
+// size counts t's nodes, up to limit.
+func (t *tree) size(limit int) int {
+	n := 1
+	for i := 0; i < len(t.members) && n < limit; i++ {
+		n += t.members[i].val.size(limit - n)
+	}
+	for i := 0; i < len(t.elems) && n < limit; i++ {
+		n += t.elems[i].size(limit - n)
+	}
+	return n
+}
+
 func (t *tree) clone() *tree {
 	c := *t
 	c.members = slices.Clone(t.members)
