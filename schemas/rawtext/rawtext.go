@@ -46,23 +46,29 @@ func (codec) Text(dst []byte, v *schemas.View, i int) ([]byte, error) {
 	return append(dst, v.Raw(i)...), nil
 }
 
-// Derive refuses to cut the root: there would be nothing left.
+// Derive refuses to cut the root, for there would be nothing left, and every
+// kind but a string: text does not say what it is.
 func (codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 	for _, c := range o.Changes {
-		if c.Op == schemas.Cut {
+		if c.Leaf != 0 || c.Op != schemas.Retype || c.Kind != schemas.KindString {
 			return nil, schemas.Fail(schemas.CodeUnsupported, "")
 		}
 	}
 	return shape{}, nil
 }
 
-// Splice appends the text, or the edit in its place.
-func (codec) Splice(dst []byte, v *schemas.View, _ schemas.Shape, edits []schemas.Edit) ([]byte, error) {
-	if len(edits) == 0 {
-		return append(dst, v.Src...), nil
-	}
-	if edits[0].Null {
+// Splice appends the text, or the edit in its place. There is no null.
+func (codec) Splice(dst []byte, v *schemas.View, sh schemas.Shape, edits []schemas.Edit) ([]byte, error) {
+	if _, ok := sh.(shape); !ok {
 		return dst, schemas.Fail(schemas.CodeUnsupported, "")
+	}
+	switch {
+	case len(edits) == 0:
+		return append(dst, v.Src...), nil
+	case len(edits) > 1 || edits[0].Span != 0 || len(v.Spans) == 0 || edits[0].Null:
+		return dst, schemas.Fail(schemas.CodeUnsupported, "")
+	case !utf8.Valid(edits[0].Data):
+		return dst, schemas.Fail(schemas.CodeUTF8, "")
 	}
 	return append(dst, edits[0].Data...), nil
 }
