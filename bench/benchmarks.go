@@ -31,5 +31,43 @@ func benchmarks() []Benchmark {
 			},
 			Run: planRecipients,
 		},
+		{
+			Name:  "worker-copy",
+			About: "weir run, nothing protected: CPU an event beside a raw exactly-once loop (needs a broker)",
+			Goals: []Goal{
+				{Figure: "weir avro / raw avro", Limit: 1.3, AtMost: true, Unit: "×"},
+				{Figure: "weir json / raw json", Limit: 1.5, AtMost: true, Unit: "×"},
+				{Figure: "weir avro / redpanda connect", Limit: 0.7, AtMost: true, Unit: "×"},
+				{Figure: "weir json / redpanda connect", Limit: 0.7, AtMost: true, Unit: "×"},
+			},
+			Run: inRig(workerCopy),
+		},
+		{
+			Name:  "worker-json",
+			About: "weir run, 5 protected fields in before and after of 1 KB JSON (needs a broker)",
+			Goals: []Goal{
+				{Figure: "weir / raw", Limit: 2, AtMost: true, Unit: "×"},
+				{Figure: "redpanda connect / weir", Limit: 12, Unit: "×"},
+			},
+			Run: inRig(workerProtect(false)),
+		},
+		{
+			Name:  "worker-avro",
+			About: "weir run, 5 protected fields in before and after of 1 KB Avro (needs a broker)",
+			Goals: []Goal{
+				{Figure: "weir / raw", Limit: 1.8, AtMost: true, Unit: "×"},
+				{Figure: "redpanda connect / weir", Limit: 12, Unit: "×"},
+			},
+			Run: inRig(workerProtect(true)),
+		},
+		{
+			Name:  "worker-fanout",
+			About: "weir run with 8 recipients: CPU an output beside one recipient (needs a broker)",
+			Goals: []Goal{
+				{Figure: "json, an output of 8 / of 1", Limit: 0.7, AtMost: true, Unit: "×"},
+				{Figure: "avro, an output of 8 / of 1", Limit: 0.7, AtMost: true, Unit: "×"},
+			},
+			Run: inRig(workerFanout),
+		},
 	}
 }

@@ -91,7 +91,7 @@ type Result struct {
 	Figures  []Figure             `json:"figures"`
 	Verdicts []Verdict            `json:"verdicts"`
 	Notes    []string             `json:"notes,omitempty"`
-	Samples  map[string][]float64 `json:"samples"` // ns/op, one a round
+	Samples  map[string][]float64 `json:"samples"` // one a round, in the figure's unit
 	Error    string               `json:"error,omitempty"`
 	OK       bool                 `json:"ok"`
 }
@@ -100,6 +100,7 @@ type Result struct {
 type R struct {
 	pairs   int
 	minTime time.Duration
+	worker  workerOptions
 	result  *Result
 }
 
@@ -210,7 +211,7 @@ func measure(b *Benchmark, o options) *Result {
 		Command: "go run ./bench run " + strings.Join(o.args, " "), Pairs: o.pairs, MinTime: o.minTime.String(),
 		Samples: map[string][]float64{}}
 	res.Commit, res.Dirty = commit()
-	if err := b.Run(&R{pairs: o.pairs, minTime: o.minTime, result: res}); err != nil {
+	if err := b.Run(&R{pairs: o.pairs, minTime: o.minTime, worker: o.worker, result: res}); err != nil {
 		res.Error = err.Error()
 	}
 	res.Verdicts, res.OK = judge(b.Goals, res.Figures)

@@ -33,11 +33,19 @@ func main() {
 const usage = `usage:
   go run ./bench list [--json]
   go run ./bench run NAME... [--json] [--check] [--pairs N] [--min-time D] [--out DIR]
+                     [--records N] [--redpanda-connect DIR] [--events N] [--idle D] [--seconds N] [--profile FILE]
 
   --check      exit 1 when a goal is missed or could not be measured
   --pairs      interleaved rounds, at least 7 (default 9)
   --min-time   how long each side runs in a round (default 200ms)
   --out        where raw results go (default bench/results; "-" keeps none)
+
+The worker-* benchmarks need a broker in WEIR_KAFKA (README.md):
+  --records           records that a run is measured over, after a quarter as many to warm up (default 200000)
+  --redpanda-connect  the peer: a checkout that is built, or a binary (default $WEIR_RPCN); without it: not measured
+  --events, --idle    of worker-memory: events in all (default 10000000), pause in the middle (default 2m)
+  --seconds           of worker-latency: how long each load lasts (default 10)
+  --profile           perf's record of each weir process of the first round: FILE-SIDE.data
 `
 
 // command is the program without its exits.
@@ -46,6 +54,11 @@ func command(args []string, all []Benchmark, out, errOut io.Writer) int {
 	switch {
 	case len(args) > 0 && args[0] == "list":
 		err = list(args[1:], all, out)
+	case len(args) > 0 && args[0] == "rawcopy": // a side of the worker benchmarks, in its own process
+		if err = rawCopy(args[1:]); err != nil {
+			_, _ = fmt.Fprintln(errOut, "rawcopy:", err)
+			return exitCheck
+		}
 	case len(args) > 0 && args[0] == "run":
 		var missed bool
 		if missed, err = run(args[1:], all, out); err == nil && missed {
@@ -74,6 +87,7 @@ type options struct {
 	out         string
 	names       []string
 	args        []string
+	worker      workerOptions
 }
 
 // parse accepts names and flags in any order.
@@ -86,6 +100,9 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.pairs, "pairs", 9, "")
 	fs.DurationVar(&o.minTime, "min-time", 200*time.Millisecond, "")
 	fs.StringVar(&o.out, "out", "bench/results", "")
+	var dev bool
+	fs.BoolVar(&dev, "dev", false, "") // fewer pairs, to try a benchmark out
+	o.worker.flags(fs)
 	for len(args) > 0 {
 		if !strings.HasPrefix(args[0], "-") {
 			o.names, args = append(o.names, args[0]), args[1:]
@@ -96,7 +113,7 @@ func parse(args []string) (options, error) {
 		}
 		args = fs.Args()
 	}
-	if o.pairs < minPairs {
+	if o.pairs < minPairs && (!dev || o.pairs < 1) {
 		return o, fmt.Errorf("--pairs %d: a median needs at least %d interleaved pairs", o.pairs, minPairs)
 	}
 	return o, nil
