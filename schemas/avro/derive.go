@@ -23,6 +23,7 @@ type leafShape struct {
 	union    bool  // the original has a branch number
 	same     bool  // spans without an edit stay as they are
 	cut      bool
+	text     bool // edits are written as strings
 	mustEdit bool // another kind: the original value does not fit
 	rebranch bool // values need another branch number
 	renull   bool // nulls need another branch number
@@ -112,6 +113,10 @@ func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 	}
 	if err := d.place(c.root, nil); err != nil {
 		return nil, err
+	}
+	for i := range d.sh.leaves {
+		ls := &d.sh.leaves[i]
+		ls.text = ls.wire.kind == schemas.KindString && !ls.cut
 	}
 	if d.sh.text = c.text; !d.sh.blank || !c.selfContained {
 		if err := d.write(); err != nil {

@@ -19,29 +19,53 @@ const (
 	opArray     // blocks of the program at to; n is an item's least width
 	opMap       // the same, with a key before each item
 	opUnion     // varint below n, then the program that tab[to+branch] names
+	opInline    // an optional record whose fields stand in line, up to null
 )
+
+// quick is how scanner.skip passes over a value; it is quickNo where something
+// is reported.
+type quick uint8
+
+const (
+	quickNo quick = iota
+	quickInline
+	quickBytes
+	quickLong
+	quickInt
+	quickFixed
+	quickBool
+)
+
+// quicks are the values that skip knows.
+var quicks = [...]quick{opFixed: quickFixed, opBool: quickBool, opInt: quickInt, opLong: quickLong,
+	opBytes: quickBytes, opString: quickBytes, opInline: quickInline}
 
 // mode is what stands before a value.
 type mode uint8
 
 const (
-	modePlain     mode = iota
-	modeBranch         // a branch number that opUnion has read; it began at scanner.open
-	modeNullFirst      // the branch number of a union of null and this
-	modeNullLast       // the branch number of a union of this and null
+	modePlain     mode = 0
+	modeBranch    mode = 1 // a branch number that opUnion has read; it began at scanner.open
+	modeNullFirst mode = 2 // the branch number of a union of null and this
+	modeNullLast  mode = 4 // the branch number of a union of this and null
 )
 
-// ins is one instruction. Programs are flat: a record that is not reported and
-// not optional costs nothing, its fields stand in line.
+// null is the byte that says null, for modeNullFirst and modeNullLast.
+func (m mode) null() byte { return byte(m - modeNullFirst) }
+
+// ins is one instruction. Programs are flat: the fields of a record that is not
+// reported stand in line.
 type ins struct {
 	op     op
 	mode   mode
+	quick  quick
 	kind   schemas.Kind
 	report bool
 	leaf   int32 // where errors and spans belong
-	n      uint32
 	to     int32
+	null   int32 // what follows a null of modeNullFirst and modeNullLast
 	key    int32 // opMap: leaf of the keys when they are reported, else -1
+	n      int
 }
 
 // program is a codec compiled for one Wanted. It is immutable.
@@ -96,6 +120,7 @@ type compiler struct {
 	out    program
 	queue  []task
 	bodies map[*body]int32
+	target int // the last instruction that something jumps to
 }
 
 // task is code that is still to be written, and the slot that waits for its
@@ -127,8 +152,13 @@ func newProgram(c *codec, want *schemas.Wanted) *program {
 }
 
 func (k *compiler) emit(in ins) int {
+	at := len(k.out.ins)
+	in.null = int32(at) + 1
+	if !in.report && int(in.op) < len(quicks) {
+		in.quick = quicks[in.op]
+	}
 	k.out.ins = append(k.out.ins, in)
-	return len(k.out.ins) - 1
+	return at
 }
 
 func (k *compiler) task(t task) {
@@ -202,7 +232,7 @@ func (k *compiler) place(p *place) {
 
 func (k *compiler) union(p *place, report bool, first int32) {
 	base := len(k.out.tab)
-	k.emit(ins{op: opUnion, n: uint32(len(p.branches)), to: int32(base), leaf: first})
+	k.emit(ins{op: opUnion, n: len(p.branches), to: int32(base), leaf: first})
 	k.out.tab = append(k.out.tab, make([]int32, len(p.branches))...)
 	for i := range p.branches {
 		b := &p.branches[i]
@@ -237,13 +267,13 @@ func (k *compiler) value(b *branch, m mode, report bool, leaf int32) {
 	case tDouble:
 		in.op, in.n = opFixed, 8
 	case tFixed:
-		in.op, in.n = opFixed, uint32(b.def.wire.size)
+		in.op, in.n = opFixed, b.def.wire.size
 	case tBytes:
 		in.op = opBytes
 	case tString:
 		in.op = opString
 	case tEnum:
-		in.op, in.n = opEnum, uint32(len(b.def.wire.symbols))
+		in.op, in.n = opEnum, len(b.def.wire.symbols)
 	case tRecord:
 		k.record(b, in)
 		return
@@ -270,23 +300,43 @@ func (k *compiler) leaf(in ins) {
 }
 
 // joinable: the last instruction skips bytes and what follows it is reached only
-// through it. Subprograms begin after an opEnd, so falling through is certain.
+// through it. Subprograms begin after an opEnd.
 func (k *compiler) joinable(at int) bool {
 	l := &k.out.ins[at]
-	return l.op == opFixed && !l.report && l.n < schemas.MaxPayload && l.mode == modePlain
+	return at >= k.target && l.op == opFixed && !l.report && l.n < schemas.MaxPayload && l.mode == modePlain
 }
 
 func (k *compiler) record(b *branch, in ins) {
-	if in.mode == modePlain && !in.report && !b.body.recursive {
+	switch {
+	case in.report || b.body.recursive:
+	case in.mode == modePlain:
 		k.fields(b.body)
+		return
+	case in.mode != modeBranch && !b.body.insideRecursive():
+		in.op = opInline
+		at := k.emit(in)
+		k.fields(b.body)
+		k.target = len(k.out.ins)
+		k.out.ins[at].null = int32(k.target)
 		return
 	}
 	in.op = opRecord
 	k.queue = append(k.queue, task{slot: k.emit(in), body: b.body})
 }
 
+// insideRecursive: an enclosing record can stand in itself, so that only the
+// payload bounds the depth, and records have to be counted.
+func (b *body) insideRecursive() bool {
+	for up := b.parent; up != nil; up = up.parent {
+		if up.recursive {
+			return true
+		}
+	}
+	return false
+}
+
 func (k *compiler) blocks(b *branch, in ins) {
-	in.op, in.n = opArray, uint32(minWidth(b.def.items))
+	in.op, in.n = opArray, minWidth(b.def.items)
 	if b.def.typ == tMap {
 		in.op, in.n = opMap, in.n+1
 		if k.want[b.key] {

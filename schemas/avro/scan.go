@@ -70,137 +70,144 @@ func (s *scanner) failVarint(next int, in *ins, at int) int {
 	return s.fail(schemas.CodeMalformed, in, at)
 }
 
-// run walks the program at pc n times from src[i] and returns the index after it,
-// or -1.
+// run walks the program at from n times from src[i] and returns the index after
+// it, or -1.
 func (s *scanner) run(from int32, i, n int) int {
-	pc := from
-	src, ins := s.src, s.ins
-	for {
-		in := &ins[pc]
-		pc++
-		open := i
-		if in.mode == modeBranch {
-			open = s.open
-		} else if in.mode != modePlain {
-			// One byte tells null from value: 0 and 2, in the schema's order.
-			null, isNull := byte(in.mode-modeNullFirst)<<1, false
-			switch {
-			case i < len(src) && src[i] == null^2:
-				i++
-			case i < len(src) && src[i] == null:
-				i, isNull = i+1, true
-			default:
-				if i, isNull = s.longBranch(in, i); i < 0 {
-					return -1
-				}
-			}
-			if isNull {
-				if in.report && !s.null(in, open, i) {
-					return -1
-				}
-				continue
-			}
+	for pc := from; ; {
+		in := &s.ins[pc]
+		if in.quick != quickNo {
+			pc, i = skip(s.src, s.ins, pc, i)
+			in = &s.ins[pc]
 		}
-		start := i
-		switch in.op {
-		case opEnd:
+		if in.op == opEnd {
 			if n--; n == 0 {
 				return i
 			}
 			pc = from
 			continue
-		case opString, opBytes:
-			var u uint64
-			if i < len(src) && src[i] < 0x80 {
-				u = uint64(src[i])
-				i++
-			} else if u, i = long(src, i); i < 0 {
-				return s.failVarint(i, in, start)
-			}
-			if u&1 != 0 {
-				return s.fail(schemas.CodeMalformed, in, start)
-			}
-			if u >>= 1; u > uint64(len(src)-i) {
-				return s.fail(schemas.CodeTruncated, in, start)
-			}
-			start = i
-			i += int(u)
-			if in.report && in.op == opString && !validUTF8(src[start:i]) {
-				return s.fail(schemas.CodeUTF8, in, start)
-			}
-		case opLong:
-			if i < len(src) && src[i] < 0x80 {
-				i++
-			} else if i = skipLong(src, i); i < 0 {
-				return s.failVarint(i, in, start)
-			}
-		case opInt:
-			if i < len(src) && src[i] < 0x80 {
-				i++
-			} else if _, i = short(src, i); i < 0 {
-				return s.failVarint(i, in, start)
-			}
-		case opFixed:
-			if uint(in.n) > uint(len(src)-i) {
-				return s.fail(schemas.CodeTruncated, in, start)
-			}
-			i += int(in.n)
-		case opBool:
-			if i >= len(src) {
-				return s.fail(schemas.CodeTruncated, in, start)
-			}
-			if src[i] > 1 {
-				return s.fail(schemas.CodeMalformed, in, start)
-			}
-			i++
-		case opEnum:
-			var u uint64
-			if u, i = short(src, i); i < 0 {
-				return s.failVarint(i, in, start)
-			}
-			if u&1 != 0 || u>>1 >= uint64(in.n) {
-				return s.fail(schemas.CodeBranch, in, start)
-			}
-		case opNull:
-			if in.report && !s.null(in, open, i) {
-				return -1
-			}
-			continue
-		case opUnion:
-			if i = s.union(in, i); i < 0 {
-				return -1
-			}
-			continue
-		default:
-			if i = s.container(in, open, i); i < 0 {
-				return -1
-			}
-			continue
 		}
-		if in.report {
-			if len(s.spans) >= schemas.MaxSpans {
-				return s.fail(schemas.CodeTooLarge, in, start)
-			}
-			s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(start), End: uint32(i),
-				Open: uint32(open), Close: uint32(i), Kind: in.kind})
+		if pc, i = s.step(in, pc, i); i < 0 {
+			return -1
 		}
 	}
 }
 
-// null reports a null.
-func (s *scanner) null(in *ins, open, i int) bool {
+// step walks one instruction. It returns the next one and the index after the
+// value, or -1.
+func (s *scanner) step(in *ins, pc int32, i int) (int32, int) {
+	open := i
+	switch {
+	case in.mode == modePlain:
+	case in.mode == modeBranch:
+		open = s.open
+	case i < len(s.src) && s.src[i] == in.mode.null()^2:
+		i++
+	default:
+		var null bool
+		if i, null = s.optional(in, i); null && in.report {
+			i = s.null(in, open, i)
+		}
+		if null || i < 0 {
+			return in.null, i
+		}
+	}
+	start := i
+	switch in.op {
+	case opInline:
+		return pc + 1, i
+	case opNull:
+		if in.report {
+			i = s.null(in, open, i)
+		}
+		return pc + 1, i
+	case opUnion:
+		return pc + 1, s.union(in, i)
+	case opRecord, opArray, opMap:
+		return pc + 1, s.container(in, open, i)
+	case opString, opBytes:
+		start, i = s.sized(in, i)
+	default:
+		i = s.value(in, i)
+	}
+	if i < 0 || !in.report {
+		return pc + 1, i
+	}
 	if len(s.spans) >= schemas.MaxSpans {
-		s.fail(schemas.CodeTooLarge, in, open)
-		return false
+		return pc, s.fail(schemas.CodeTooLarge, in, start)
+	}
+	s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(start), End: uint32(i),
+		Open: uint32(open), Close: uint32(i), Kind: in.kind})
+	return pc + 1, i
+}
+
+// sized reads a string or bytes: where they start after the length, and end.
+func (s *scanner) sized(in *ins, at int) (start, end int) {
+	u, i := uint64(0), at
+	if i < len(s.src) && s.src[i] < 0x80 {
+		u = uint64(s.src[i])
+		i++
+	} else if u, i = long(s.src, i); i < 0 {
+		return 0, s.failVarint(i, in, at)
+	}
+	if u&1 != 0 {
+		return 0, s.fail(schemas.CodeMalformed, in, at)
+	}
+	if u >>= 1; u > uint64(len(s.src)-i) {
+		return 0, s.fail(schemas.CodeTruncated, in, at)
+	}
+	end = i + int(u)
+	if in.report && in.op == opString && !validUTF8(s.src[i:end]) {
+		return 0, s.fail(schemas.CodeUTF8, in, i)
+	}
+	return i, end
+}
+
+// value reads a value of another type that holds no other.
+func (s *scanner) value(in *ins, i int) int {
+	switch in.op {
+	case opFixed:
+		if in.n > len(s.src)-i {
+			return s.fail(schemas.CodeTruncated, in, i)
+		}
+		return i + in.n
+	case opBool:
+		if i >= len(s.src) {
+			return s.fail(schemas.CodeTruncated, in, i)
+		}
+		if s.src[i] > 1 {
+			return s.fail(schemas.CodeMalformed, in, i)
+		}
+		return i + 1
+	case opLong:
+		_, next := long(s.src, i)
+		if next < 0 {
+			return s.failVarint(next, in, i)
+		}
+		return next
+	}
+	u, next := short(s.src, i)
+	if next < 0 {
+		return s.failVarint(next, in, i)
+	}
+	if in.op == opEnum && (u&1 != 0 || u>>1 >= uint64(in.n)) {
+		return s.fail(schemas.CodeBranch, in, i)
+	}
+	return next
+}
+
+// null reports a null and returns the index after it, or -1.
+func (s *scanner) null(in *ins, open, i int) int {
+	if len(s.spans) >= schemas.MaxSpans {
+		return s.fail(schemas.CodeTooLarge, in, open)
 	}
 	s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(i), End: uint32(i),
 		Open: uint32(open), Close: uint32(i), Kind: in.kind, Flags: schemas.Null})
-	return true
+	return i
 }
 
-// longBranch reads the branch number of a union of null and one type when it is
-// not one of the usual two bytes: written too long, too high or not there.
-func (s *scanner) longBranch(in *ins, i int) (next int, null bool) {
+// optional reads the branch number of a union of null and one type: 0 or 2,
+// rarely in more than one byte.
+func (s *scanner) optional(in *ins, i int) (next int, null bool) {
 	u, next := short(s.src, i)
 	if next < 0 {
 		return s.failVarint(next, in, i), false
@@ -287,6 +294,9 @@ func (s *scanner) closeMark(mark int) {
 // head reads a block's count and size (-1 without one). data is the index of
 // its first item; n is 0 at the end. The size's own start is left in s.open.
 func (s *scanner) head(in *ins, i int) (n, size, data int) {
+	if i < len(s.src) && s.src[i] == 0 {
+		return 0, -1, i + 1
+	}
 	u, next := long(s.src, i)
 	if next < 0 {
 		return 0, 0, s.failVarint(next, in, i)

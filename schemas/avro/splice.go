@@ -64,13 +64,29 @@ func (m *splicer) run(si, end int) int {
 		}
 		sp := &m.spans[si]
 		ls := &m.sh.leaves[sp.Leaf]
-		if e == nil && ls.same {
+		switch {
+		case e == nil && ls.same:
 			si++
-			continue
+		case e != nil && ls.text && !e.Null:
+			si = m.text(si, sp, ls, e.Data)
+		default:
+			si = m.span(si, sp, ls, e)
 		}
-		si = m.span(si, sp, ls, e)
 	}
 	return si
+}
+
+// text writes the edit of a string: what the treatments make as a rule.
+func (m *splicer) text(si int, sp *schemas.Span, ls *leafShape, data []byte) int {
+	if !validUTF8(data) {
+		return m.fail(schemas.CodeUTF8, sp.Leaf)
+	}
+	dst := append(m.dst, m.src[m.pos:sp.Open]...)
+	if ls.branch >= 0 {
+		dst = appendBranch(dst, ls.branch)
+	}
+	m.dst, m.pos = appendSized(dst, data), int(sp.Close)
+	return si + 1
 }
 
 // span writes one span that does not stay as it is and returns the next.
@@ -97,18 +113,11 @@ func (m *splicer) span(si int, sp *schemas.Span, ls *leafShape, e *schemas.Edit)
 	return m.value(si, sp, ls, e.Data)
 }
 
-// value writes an edit.
+// value writes an edit of another kind.
 func (m *splicer) value(si int, sp *schemas.Span, ls *leafShape, data []byte) int {
 	m.replace(sp)
 	if ls.branch >= 0 {
-		m.branch(ls.branch)
-	}
-	if ls.wire.kind == schemas.KindString {
-		if !validUTF8(data) {
-			return m.fail(schemas.CodeUTF8, sp.Leaf)
-		}
-		m.dst = appendSized(m.dst, data)
-		return si + 1
+		m.dst = appendBranch(m.dst, ls.branch)
 	}
 	var code schemas.Code
 	if m.dst, code = appendValue(m.dst, data, ls.wire); code != "" {
@@ -117,12 +126,11 @@ func (m *splicer) value(si int, sp *schemas.Span, ls *leafShape, data []byte) in
 	return si + 1
 }
 
-func (m *splicer) branch(n int32) {
+func appendBranch(dst []byte, n int32) []byte {
 	if n < 64 {
-		m.dst = append(m.dst, byte(n<<1))
-		return
+		return append(dst, byte(n<<1))
 	}
-	m.dst = appendVarint(m.dst, int64(n))
+	return appendVarint(dst, int64(n))
 }
 
 // unedited writes the branch number of a value that stays otherwise. For a
@@ -139,7 +147,7 @@ func (m *splicer) unedited(si int, sp *schemas.Span, ls *leafShape) int {
 		_, m.pos = long(m.src, m.pos)
 	}
 	if ls.branch >= 0 {
-		m.branch(ls.branch)
+		m.dst = appendBranch(m.dst, ls.branch)
 	}
 	return si + 1
 }

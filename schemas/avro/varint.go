@@ -1,10 +1,5 @@
 package avro
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // Varints are read in line where they take one byte; these are for the rest.
 // A next index of truncated or malformed is a failure.
 const (
@@ -14,6 +9,9 @@ const (
 
 // long reads an unsigned varint of at most 64 bits at src[i].
 func long(src []byte, i int) (u uint64, next int) {
+	if i < len(src) && src[i] < 0x80 {
+		return uint64(src[i]), i + 1
+	}
 	for shift := 0; ; shift += 7 {
 		if i >= len(src) {
 			return 0, truncated
@@ -28,18 +26,6 @@ func long(src []byte, i int) (u uint64, next int) {
 			return u, i
 		}
 	}
-}
-
-// skipLong is the index that long would return. Up to eight bytes are looked at
-// at once: the first one without its top bit is the last.
-func skipLong(src []byte, i int) int {
-	if len(src)-i >= 8 {
-		if last := ^binary.LittleEndian.Uint64(src[i:]) & topBits; last != 0 {
-			return i + bits.TrailingZeros64(last)/8 + 1
-		}
-	}
-	_, i = long(src, i)
-	return i
 }
 
 // short reads an unsigned varint of at most 32 bits, which takes at most five
