@@ -439,11 +439,16 @@ func (p *plans) frame(ctx context.Context, b *binding, enc Encoding, subject str
 	defer cancel()
 	id, err := p.register(ctx, subject, shape.Schema(), format)
 	if err == nil && b.src.HeaderFraming && in.ID == 0 {
-		guid, err := p.reg.LookupGUID(ctx, subject, shape.Schema(), format, nil)
-		return registry.HeaderID{GUID: guid, IsGUID: true}.Append(nil), registryErr(err)
+		var guid [16]byte
+		if guid, err = p.reg.LookupGUID(ctx, subject, shape.Schema(), format, nil); err == nil {
+			return registry.HeaderID{GUID: guid, IsGUID: true}.Append(nil), nil
+		}
 	}
 	var refused *schemas.Error
+	var absent *missing
 	switch {
+	case errors.As(err, &absent):
+		return nil, absent
 	case errors.As(err, &refused):
 		o.code = refused.Code
 		return nil, nil
@@ -453,9 +458,20 @@ func (p *plans) frame(ctx context.Context, b *binding, enc Encoding, subject str
 	return registry.AppendPrefix(nil, id), nil
 }
 
+// errNoSchema: who may write to the registry has yet to register a copy's
+// schema.
+var errNoSchema = errors.New("the copy's schema is not registered")
+
+// register finds or registers a copy's schema. Where the registry must not be
+// written, a schema that is not there is a missing dependency (contract 23).
 func (p *plans) register(ctx context.Context, subject, text string, format schemas.Format) (int, error) {
-	if !p.cfg.RegisterSchemas {
-		return p.reg.Lookup(ctx, subject, text, format, nil)
+	if p.cfg.RegisterSchemas {
+		return p.reg.Register(ctx, subject, text, format, nil)
 	}
-	return p.reg.Register(ctx, subject, text, format, nil)
+	id, err := p.reg.Lookup(ctx, subject, text, format, nil)
+	var e *schemas.Error
+	if errors.As(err, &e) && e.Code == schemas.CodeSchemaID {
+		return 0, &missing{what: "output_schema", err: errNoSchema}
+	}
+	return id, err
 }
