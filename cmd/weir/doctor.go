@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"weir/cmd/internal/config"
 	"weir/stream"
 )
 
@@ -17,7 +19,8 @@ func (p *program) doctorCommand() *cobra.Command {
 		Use:   "doctor POLICY...",
 		Short: "Look at brokers, registry, topics, permissions and clock",
 		Long: `Doctor checks what a pipeline stands on: the broker's version and
-transaction.version, permissions, topic settings, the clock and the registry.
+transaction.version, permissions, topic settings, the clock, the registry and
+the key file.
 Exit code 1: a check failed.`,
 		Example: `  weir doctor shop.yaml
   weir doctor txn list shop.yaml
@@ -31,20 +34,25 @@ Exit code 1: a check failed.`,
 }
 
 func (p *program) diagnose(c *cobra.Command, paths []string) error {
-	cfg, err := p.connections(paths)
+	cfg, err := p.load(paths)
+	if err != nil {
+		return err
+	}
+	scfg, err := cfg.Connections()
 	if err != nil {
 		return err
 	}
 	if p.engine.doctor == nil {
 		return notBuilt("doctor")
 	}
-	checks, err := p.engine.doctor(c.Context(), cfg)
+	checks, err := p.engine.doctor(c.Context(), scfg)
 	if err != nil {
 		return err
 	}
+	checks = append(checks, checkKeys(cfg))
 	if err := p.emit(checks, func(w io.Writer) {
 		for _, k := range checks {
-			fmt.Fprintf(w, "%-8s %-14s %s\n", k.State, k.Name, k.Detail)
+			fmt.Fprintf(w, "%-8s %-20s %s\n", k.State, k.Name, k.Detail)
 		}
 	}); err != nil {
 		return err
@@ -53,6 +61,20 @@ func (p *program) diagnose(c *cobra.Command, paths []string) error {
 		return failed(stream.ExitFailed)
 	}
 	return nil
+}
+
+// checkKeys looks at the key file on this machine; the engine's doctor has no
+// part in files.
+func checkKeys(cfg *config.Config) stream.Check {
+	var problems config.Problems
+	switch _, err := cfg.Ring(); {
+	case err == nil:
+		return stream.Check{Name: "keys", State: stream.CheckOK, Detail: "the key file opens"}
+	case errors.As(err, &problems) && len(problems) > 0:
+		return stream.Check{Name: "keys", State: stream.CheckFailed, Detail: problems[0].Text}
+	default:
+		return stream.Check{Name: "keys", State: stream.CheckFailed, Detail: err.Error()}
+	}
 }
 
 func (p *program) txnCommand() *cobra.Command {
@@ -79,17 +101,32 @@ func (p *program) txnCommand() *cobra.Command {
 	}
 	abort.Flags().StringVar(&id, "id", "", "transactional id, as list shows it")
 	mustFlag(abort, "id")
-	c.AddCommand(&cobra.Command{
-		Use:     "list POLICY...",
-		Short:   "List open transactions",
-		Example: "  weir doctor txn list shop.yaml",
+	var all bool
+	list := &cobra.Command{
+		Use:   "list POLICY...",
+		Short: "List the pipeline's open transactions",
+		Long: `List shows the transactions of the pipeline that are open. One that is HANGING has
+been open for more than twice its timeout: read-committed readers stand still
+behind it until it is aborted.`,
+		Example: "  weir doctor txn list shop.yaml\n  weir doctor txn list shop.yaml --all",
 		Args:    policies,
-		RunE:    p.listTxns,
-	}, abort)
+		RunE:    func(c *cobra.Command, paths []string) error { return p.listTxns(c, paths, all) },
+	}
+	list.Flags().BoolVar(&all, "all", false, "ended ones too, and those of other pipelines")
+	c.AddCommand(list, abort)
 	return c
 }
 
-func (p *program) listTxns(c *cobra.Command, paths []string) error {
+// openTxn reports whether t is one of the pipeline's that readers may wait for.
+func openTxn(t *stream.Txn, pipeline string) bool {
+	switch t.State {
+	case "Empty", "CompleteCommit", "CompleteAbort", "Dead":
+		return false
+	}
+	return strings.HasPrefix(t.ID, "weir."+pipeline+".")
+}
+
+func (p *program) listTxns(c *cobra.Command, paths []string, all bool) error {
 	cfg, err := p.connections(paths)
 	if err != nil {
 		return err
@@ -101,7 +138,13 @@ func (p *program) listTxns(c *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if !all {
+		txns = slices.DeleteFunc(txns, func(t stream.Txn) bool { return !openTxn(&t, cfg.Name) })
+	}
 	return p.emit(append([]stream.Txn{}, txns...), func(w io.Writer) {
+		if len(txns) == 0 {
+			fmt.Fprintln(w, "no transaction is open")
+		}
 		for _, t := range txns {
 			fmt.Fprintf(w, "%-32s %-16s %d partitions", t.ID, t.State, t.Partitions)
 			if !t.Started.IsZero() {

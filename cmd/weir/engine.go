@@ -30,7 +30,7 @@ type engine struct {
 // realEngine is package stream.
 func realEngine() engine {
 	return engine{
-		run: stream.Run, planTopics: stream.PlanTopics, applyTopics: stream.ApplyTopics,
+		run: runPipeline, planTopics: stream.PlanTopics, applyTopics: stream.ApplyTopics,
 		doctor: stream.Doctor, listTxns: stream.ListTxns, abortTxn: stream.AbortTxn, acceptLoss: stream.AcceptLoss,
 		quarantined: stream.Quarantined, command: stream.Send, lineageFrom: lineageFrom, demo: demo.Run,
 	}

@@ -59,7 +59,7 @@ func (p *program) explain(ctx context.Context, paths []string, f *schemaFlags, r
 		return err
 	}
 	if s.key == nil && s.value == nil {
-		return exit(stream.ExitUsage, "topic %s takes its schemas from the registry: give --schema FILE or --schema-id N", f.topic)
+		return noSchema(f.topic)
 	}
 	plan, err := o.plan(f.topic, s)
 	if err != nil {

@@ -1,11 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"weir/stream"
 )
+
+// unreadable reports whether err is about the record that was asked for, not
+// about Weir or its servers.
+func unreadable(err error) bool {
+	return errors.Is(err, stream.ErrNoRecord) || errors.Is(err, stream.ErrNoHeader) || errors.Is(err, stream.ErrNoLineage)
+}
 
 func (p *program) lineageCommand() *cobra.Command {
 	c := &cobra.Command{Use: "lineage", Short: "Find out where a published record came from"}
@@ -30,6 +39,9 @@ lineage key: topic, partition and offset of the input, and the policy's epoch.`,
 				return notBuilt("lineage from")
 			}
 			o, err := p.engine.lineageFrom(c.Context(), scfg, at)
+			if unreadable(err) {
+				return &exitError{stream.ExitFailed, err}
+			}
 			if err != nil {
 				return err
 			}

@@ -118,6 +118,13 @@ func lintSchemas(ctx context.Context, cfg *config.Config, f *schemaFlags, result
 	if err != nil {
 		return err
 	}
+	if s.value == nil {
+		return noSchema(f.topic)
+	}
+	if s.key == nil && o.keyIsRegistered(f.topic) {
+		result.Problems = append(result.Problems, &config.Problem{File: cfg.Files[0], Warning: true,
+			Text: "the key of " + f.topic + " was not checked: give --key-schema FILE or --key-schema-id N"})
+	}
 	plan, err := o.plan(f.topic, s)
 	if err != nil {
 		return err

@@ -109,6 +109,12 @@ func compileFile(enc stream.Encoding, text, file string) (*schemas.Schema, error
 	return s, nil
 }
 
+// noSchema is what to do about a topic whose schemas stand in the registry.
+func noSchema(topic string) error {
+	return exit(stream.ExitUsage, "topic %s takes its schemas from the registry: give --schema FILE or --schema-id N\n"+
+		"(the registry tells the id under /subjects/%s-value/versions/latest)", topic, topic)
+}
+
 // registered finds schemas by id at the registry.
 func (o *offline) registered(ctx context.Context, f *schemaFlags, s *sides) error {
 	cfg, err := o.cfg.Connections()
@@ -129,6 +135,9 @@ func (o *offline) registered(ctx context.Context, f *schemaFlags, s *sides) erro
 			format = schemas.FormatJSON
 		}
 		*into, err = cfg.Registry.Schema(ctx, id, format)
+		if hasCode(err, schemas.CodeSchemaID) {
+			return exit(stream.ExitUsage, "the registry has no schema with the id %d", id)
+		}
 		if err != nil {
 			return &stream.Gone{What: "registry", Err: err}
 		}
@@ -156,4 +165,17 @@ func hasRecipient(p *transforms.Policy, name string) bool {
 		}
 	}
 	return false
+}
+
+// hasCode reports whether an error of the decode view has this code.
+func hasCode(err error, code schemas.Code) bool {
+	var e *schemas.Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// keyIsRegistered reports whether a topic's keys have their schemas in the
+// registry.
+func (o *offline) keyIsRegistered(topic string) bool {
+	_, src, ok := o.cfg.Dataset(topic)
+	return ok && (src.KeyEncoding == stream.EncodingConfluentAvro || src.KeyEncoding == stream.EncodingConfluentJSON)
 }

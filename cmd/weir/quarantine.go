@@ -4,7 +4,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,11 @@ func (p *program) quarantineCommand() *cobra.Command {
 		Use:   "quarantine",
 		Short: "Look at records that could not be decided, and release or drop them",
 		Long: `Records that could not be decoded, decided or transformed wait, sealed, in the
-topic _weir.<name>.quarantine. Codes and places are shown; contents are not.`,
+topic _weir.<name>.quarantine. Codes and places are shown; contents are not.
+
+What to do about an undecided field: decide it in the policy, raise the epoch, and
+release; a running pipeline takes the new policy by itself. A record that waits
+holds back later records of its key.`,
 	}
 	c.AddCommand(p.quarantineList("list"), p.quarantineList("show"),
 		p.quarantineCommandFor(stream.CommandRelease, "release", "Treat the waiting records again, under the policy of now",
@@ -32,6 +38,7 @@ type selection struct {
 	topic, recipient, code string
 	partition              int32
 	offset                 int64
+	waiting                bool
 }
 
 // fits reports whether an entry is asked for.
@@ -40,7 +47,7 @@ func (s *selection) fits(e *stream.QuarantineEntry) bool {
 	for _, r := range e.Recipients {
 		for_ = for_ || r == s.recipient
 	}
-	return for_ && (s.topic == "" || s.topic == e.Topic) && (s.code == "" || s.code == string(e.Code)) &&
+	return for_ && (!s.waiting || len(e.Waiting) > 0) && (s.topic == "" || s.topic == e.Topic) && (s.code == "" || s.code == string(e.Code)) &&
 		(s.partition < 0 || s.partition == e.Partition) && (s.offset < 0 || s.offset == e.Offset)
 }
 
@@ -84,6 +91,9 @@ func (p *program) quarantineList(verb string) *cobra.Command {
 	f.StringVar(&sel.code, "code", "", "only with this code")
 	f.Int32Var(&sel.partition, "partition", -1, "only of this input partition")
 	f.Int64Var(&sel.offset, "offset", -1, "only this input offset")
+	if verb == "list" {
+		f.BoolVar(&sel.waiting, "waiting", false, "only what was neither released nor dropped")
+	}
 	if verb == "show" {
 		mustFlag(c, "topic")
 		mustFlag(c, "partition")
@@ -110,7 +120,12 @@ func (p *program) listQuarantine(c *cobra.Command, paths []string, sel *selectio
 	if err != nil {
 		return err
 	}
-	if err := p.emit(out, func(w io.Writer) { printEntries(w, out, show) }); err != nil {
+	if err := p.emit(out, func(w io.Writer) {
+		printEntries(w, out, show)
+		if !show {
+			printTotals(w, out)
+		}
+	}); err != nil {
 		return err
 	}
 	if show && len(out) == 0 {
@@ -119,23 +134,52 @@ func (p *program) listQuarantine(c *cobra.Command, paths []string, sel *selectio
 	return nil
 }
 
+// behindItsKey stands in place of a path where a record waits only because an
+// earlier one of its key does; it has that one's code.
+const behindItsKey = "$parked"
+
 func printEntries(w io.Writer, entries []entry, show bool) {
 	for i := range entries {
 		e := &entries[i]
 		fmt.Fprintf(w, "%s/%d@%d  %s", e.Topic, e.Partition, e.Offset, e.Code)
-		if e.Path != "" {
+		switch e.Path {
+		case "":
+		case behindItsKey:
+			fmt.Fprint(w, " behind an earlier record of its key")
+		default:
 			fmt.Fprintf(w, " at %s", e.Path)
 		}
 		fmt.Fprintf(w, "  for %s", strings.Join(e.Recipients, ","))
 		if len(e.Waiting) > 0 {
-			fmt.Fprintf(w, "  waiting for %s", strings.Join(e.Waiting, ","))
+			fmt.Fprintf(w, "  waiting for %s\n", strings.Join(e.Waiting, ","))
+		} else {
+			fmt.Fprintln(w, "  settled")
 		}
-		fmt.Fprintln(w)
 		if show {
 			fmt.Fprintf(w, "  key     %s (HMAC)\n  parked  %s\n  epoch   %d\n  The contents are sealed; showing them needs a grant and an audit entry.\n",
 				e.Key, strings.Join(e.Parked, ","), e.Epoch)
 		}
 	}
+}
+
+// printTotals ends a list for people: how many wait, and why.
+func printTotals(w io.Writer, entries []entry) {
+	if len(entries) == 0 {
+		fmt.Fprintln(w, "nothing in quarantine")
+		return
+	}
+	waiting, codes := 0, map[string]int{}
+	for i := range entries {
+		codes[entries[i].Code]++
+		if len(entries[i].Waiting) > 0 {
+			waiting++
+		}
+	}
+	fmt.Fprintf(w, "%d in quarantine, %d waiting:", len(entries), waiting)
+	for _, c := range slices.Sorted(maps.Keys(codes)) {
+		fmt.Fprintf(w, " %s %d", c, codes[c])
+	}
+	fmt.Fprintln(w)
 }
 
 func (p *program) quarantineCommandFor(kind stream.CommandKind, verb, short, example string) *cobra.Command {
@@ -181,6 +225,9 @@ func (p *program) control(c *cobra.Command, paths []string, cmd stream.Command) 
 	if cmd.Recipient != "" && !hasRecipient(cfg.Policy, cmd.Recipient) {
 		return exit(stream.ExitUsage, "the policy has no recipient %s", cmd.Recipient)
 	}
+	if _, _, ok := cfg.Dataset(cmd.Topic); !ok {
+		return noSource(cmd.Topic)
+	}
 	scfg, err := cfg.Connections()
 	if err != nil {
 		return err
@@ -195,7 +242,8 @@ func (p *program) control(c *cobra.Command, paths []string, cmd stream.Command) 
 		return err
 	}
 	return p.emit(map[string]any{"sent": cmd.Kind, "topic": cmd.Topic, "partition": cmd.Partition, "recipient": cmd.Recipient}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s asked of the owner of %s/%d\n", cmd.Kind, cmd.Topic, cmd.Partition)
+		fmt.Fprintf(w, "asked the worker of %s/%d to %s them; `weir quarantine list --waiting` shows what still waits\n",
+			cmd.Topic, cmd.Partition, cmd.Kind)
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ func (p *program) runCommand() *cobra.Command {
 		Use:   "run POLICY...",
 		Short: "Run the pipeline until SIGTERM",
 		Long: `Run consumes the sources of the policy and publishes every recipient's copy.
+
+It makes no topics unless the policy says topics: {create: true}: see weir topics.
 
 SIGTERM or SIGINT finishes the current transactions and exits 0; a second signal
 exits at once. The policy's files are looked at every second: a new epoch takes
@@ -66,6 +69,7 @@ func (p *program) runPipeline(ctx context.Context, paths []string, slot, workers
 	if p.engine.run == nil {
 		return notBuilt("run")
 	}
+	logStart(&scfg)
 	ctx, stop := drainOnSignal(ctx, scfg.Log)
 	defer stop()
 	if err := p.engine.run(ctx, scfg); err != nil {
@@ -75,6 +79,22 @@ func (p *program) runPipeline(ctx context.Context, paths []string, slot, workers
 	}
 	scfg.Log.Info("stopped")
 	return nil
+}
+
+// logStart says in one line what is about to run: what an operator looks for
+// first when something is not as expected.
+func logStart(c *stream.Config) {
+	var sources, recipients []string
+	for i := range c.Sources {
+		sources = append(sources, c.Sources[i].Topics)
+	}
+	p := c.Policy.Transforms
+	for i := range p.Recipients {
+		recipients = append(recipients, p.Recipients[i].Name)
+	}
+	c.Log.Info("starting", "version", versionOf().Version, "pipeline", c.Name, "epoch", p.Epoch, "policy", fmt.Sprintf("%.8x", p.Hash),
+		"group", stream.InternalNames(c.Name).Group, "slot", c.Slot, "workers", max(c.Workers, 1),
+		"brokers", c.Kafka.Brokers, "sources", sources, "recipients", recipients, "admin", cmp.Or(c.AdminAddr, "none"))
 }
 
 // reloading logs refusals with code and place; the engine only sees policies

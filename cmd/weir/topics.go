@@ -28,6 +28,7 @@ func (p *program) topicsCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use:     "apply POLICY...",
 		Short:   "Carry out what plan shows",
+		Long:    "Apply makes the topics that are missing and raises what is too low. It deletes nothing\nand lowers nothing; what is right already is left alone.",
 		Example: "  weir topics apply shop.yaml",
 		Args:    policies,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -57,14 +58,34 @@ func (p *program) topics(c *cobra.Command, paths []string, apply bool) error {
 	if changes == nil {
 		changes = []stream.TopicChange{}
 	}
-	if err := p.emit(changes, func(w io.Writer) { printChanges(w, changes) }); err != nil {
+	pending := 0
+	for i := range changes {
+		if changes[i].Action != stream.ActionNone {
+			pending++
+		}
+	}
+	if err := p.emit(changes, func(w io.Writer) {
+		printChanges(w, changes)
+		printOutcome(w, pending, apply)
+	}); err != nil {
 		return err
 	}
-	pending := slices.ContainsFunc(changes, func(ch stream.TopicChange) bool { return ch.Action != stream.ActionNone })
-	if pending && !apply {
+	if pending > 0 && !apply {
 		return failed(stream.ExitRisk)
 	}
 	return nil
+}
+
+// printOutcome ends plan and apply with what was done, or what to do.
+func printOutcome(w io.Writer, pending int, applied bool) {
+	switch {
+	case pending == 0:
+		fmt.Fprintln(w, "nothing to change")
+	case applied:
+		fmt.Fprintf(w, "applied: %d\n", pending)
+	default:
+		fmt.Fprintf(w, "to change: %d; `weir topics apply` does it\n", pending)
+	}
 }
 
 func printChanges(w io.Writer, changes []stream.TopicChange) {

@@ -114,16 +114,20 @@ func fakeProgram() *program {
 			return []stream.Check{{Name: "broker", State: stream.CheckOK, Detail: "4.1"}, {Name: "offsets", State: os.Getenv("FAKE_STATE"), Detail: "x"}}, nil
 		},
 		listTxns: func(context.Context, stream.Config) ([]stream.Txn, error) {
-			return []stream.Txn{{ID: "weir.shop.0.0", State: "Ongoing", Started: time.Unix(0, 0), Partitions: 4, Hanging: true}}, nil
+			return []stream.Txn{{ID: "weir.shop.0.0", State: "Ongoing", Started: time.Unix(0, 0), Partitions: 4, Hanging: true},
+				{ID: "weir.shop.claim", State: "CompleteCommit"}, {ID: "weir.shop2.0.0", State: "Ongoing"}}, nil
 		},
 		abortTxn: func(context.Context, stream.Config, string) error { return nil },
 		acceptLoss: func(context.Context, stream.Config, string) ([]stream.Lost, error) {
 			return []stream.Lost{{Topic: "cdc.shop.orders", Partition: 2, Committed: 10, Begin: 20}}, nil
 		},
 		quarantined: func(_ context.Context, _ stream.Config, fn func(stream.QuarantineEntry) error) error {
-			for i, code := range []schemas.Code{"undecided", "truncated"} {
+			for i, code := range []schemas.Code{"undecided", "truncated", "undecided"} {
 				e := stream.QuarantineEntry{Waiting: []string{"analytics"}, Parked: []string{"analytics"}}
 				e.Topic, e.Partition, e.Offset, e.Code, e.Path = "cdc.shop.customers", 1, int64(i), code, "after.phone2"
+				if i == 2 {
+					e.Path, e.Waiting = behindItsKey, nil // released
+				}
 				e.Recipients, e.Epoch, e.Key = []string{"analytics"}, 12, stream.KeyHash{1, 2, 3}
 				if err := fn(e); err != nil {
 					return err
@@ -139,6 +143,9 @@ func fakeProgram() *program {
 			return nil
 		},
 		lineageFrom: func(_ context.Context, _ stream.Config, at coordinates) (origin, error) {
+			if os.Getenv("FAKE_LINEAGE") == "norecord" {
+				return origin{}, fmt.Errorf("%s/%d@%d: %w", at.Topic, at.Partition, at.Offset, stream.ErrNoRecord)
+			}
 			return origin{Output: at, Source: coordinates{"cdc.shop.orders", 0, 42}, Recipient: "analytics", Epoch: 12}, nil
 		},
 	}}
@@ -225,7 +232,7 @@ func TestNotBuilt(t *testing.T) {
 		{"run", path}, {"demo"}, {"topics", "plan", path}, {"topics", "apply", path}, {"doctor", path},
 		{"doctor", "txn", "list", path}, {"doctor", "txn", "abort", path, "--id", "x"}, {"doctor", "accept-loss", path},
 		{"quarantine", "list", path}, {"quarantine", "show", path, "--topic", "t", "--partition", "0", "--offset", "1"},
-		{"quarantine", "release", path, "--topic", "t", "--partition", "0", "--all-recipients"},
+		{"quarantine", "release", path, "--topic", "cdc.shop.orders", "--partition", "0", "--all-recipients"},
 		{"lineage", "from", path, "--topic", "t", "--partition", "0", "--offset", "1"},
 	} {
 		errs.Reset()

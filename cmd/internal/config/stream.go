@@ -3,7 +3,9 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"weir/keys"
@@ -39,6 +41,9 @@ func (c *Config) StreamPolicy() (*stream.Policy, error) {
 // Ring opens the key file.
 func (c *Config) Ring() (*keys.Ring, error) {
 	ring, err := keys.OpenFile(c.KeyFile(), c.File.Profile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, c.refuse("keys.file", "there is no key file %s: make one with `weir keys init %s`", c.KeyFile(), c.KeyFile())
+	}
 	if err != nil {
 		return nil, c.refuse("keys.file", "%v", err)
 	}
