@@ -245,6 +245,12 @@ func container(l *schemas.Leaf) bool { return l.Kind.Container() }
 
 func isKey(path string) bool { return strings.HasSuffix(path, "{#}") }
 
+// isName reports whether a path is of a map's keys that are names, as all are
+// but those of Connect's arrays of pairs.
+func isName(s *schemas.Schema, path string) bool {
+	return isKey(path) && s.Leaves[s.Find(path)[0]].Kind == schemas.KindString
+}
+
 // each runs f for every document with a schema of its own.
 func (s *Subject) each(t *testing.T, f func(t *testing.T, in *schemas.Schema, d *Doc)) {
 	for i := range s.Docs {

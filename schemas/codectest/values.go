@@ -158,7 +158,11 @@ func bad(k schemas.Kind, l *schemas.Leaf) []string {
 	case schemas.KindNumber:
 		return []string{"", Canary, "NaN", "0x1", huge}
 	case schemas.KindDecimal:
-		return []string{"", Canary, "NaN", huge, "0." + strings.Repeat("0", max(l.Scale, 0)) + "1"}
+		list := []string{"", Canary, "NaN", huge}
+		if l.Scale > 0 { // 0 may stand for a format that writes any
+			list = append(list, "0."+strings.Repeat("0", l.Scale)+"1")
+		}
+		return list
 	case schemas.KindUUID:
 		return []string{"", Canary, "7d4448409dc011d1b2455ffdce74fad2"}
 	case schemas.KindDate:

@@ -215,7 +215,7 @@ func TestConnectEnvelope(t *testing.T) {
 		{"undeclared", envelope(block, `{"b":1}`), "undeclared_field"},
 		{"wrong type", envelope(block, `{"a":1}`), "wrong_type"},
 		{"trailing", envelope(block, `{"a":"x"}`) + "{}", "trailing_data"},
-		{"cut in the block", envelope(block, `{"a":"x"}`)[:30], "bad_schema"},
+		{"cut in the block", envelope(block, `{"a":"x"}`)[:30], "truncated"},
 	} {
 		var v schemas.View
 		if got := codeOf(s.Codec.Scan(&v, []byte(c.src), everything(s))); string(got) != c.want {

@@ -105,6 +105,9 @@ func (s *scanner) envelope(p int) int {
 // value begins with its bytes.
 func (s *scanner) block(p int) int {
 	if !bytes.HasPrefix(s.src[p:], s.c.block) {
+		if bytes.HasPrefix(s.c.block, s.src[p:]) {
+			return s.missing(len(s.src))
+		}
 		return s.fail(schemas.CodeSchema, p)
 	}
 	s.v.Aux[0] = uint32(p)

@@ -9,6 +9,7 @@ type shape struct {
 	kinds       []schemas.Kind
 	wires       []wire
 	cut         []bool // by leaf; nil when nothing is cut
+	null        []bool // by leaf: its values may be null
 	keys        []bool // by leaf: the names of an object's members
 	dropUnknown bool
 }
@@ -33,9 +34,10 @@ func (s *shape) cuts(sp *schemas.Span) bool {
 // other keys of Connect's maps cannot become strings (CodeUnsupported).
 func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 	s := &shape{dropUnknown: o.DropUnknown, kinds: make([]schemas.Kind, len(c.leaves)),
-		wires: append([]wire(nil), c.wires...), keys: make([]bool, len(c.leaves))}
+		wires: append([]wire(nil), c.wires...), keys: make([]bool, len(c.leaves)), null: make([]bool, len(c.leaves))}
 	for i := range c.leaves {
 		s.kinds[i] = c.leaves[i].Kind
+		s.null[i] = c.leaves[i].Optional || s.kinds[i] == schemas.KindNull
 	}
 	c.root.markKeys(s.keys, map[*content]bool{})
 	for i := range o.Changes {
@@ -43,6 +45,7 @@ func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 			return nil, err
 		}
 	}
+	c.settleCuts(s)
 	text, err := c.derivedText(o.Changes, s)
 	if err != nil {
 		return nil, err
@@ -52,6 +55,23 @@ func (c *codec) Derive(o schemas.ShapeOptions) (schemas.Shape, error) {
 		s.block = []byte(text)
 	}
 	return s, nil
+}
+
+// settleCuts cuts a field whole: what is cut as one of its types goes as every
+// other too.
+func (c *codec) settleCuts(s *shape) {
+	if s.cut == nil {
+		return
+	}
+	gone := map[string]bool{}
+	for i, cut := range s.cut {
+		if cut {
+			gone[c.leaves[i].Path] = true
+		}
+	}
+	for i := range c.leaves {
+		s.cut[i] = gone[c.leaves[i].Path]
+	}
 }
 
 func (n *node) markKeys(keys []bool, seen map[*content]bool) {
@@ -104,6 +124,7 @@ func (c *codec) change(s *shape, ch *schemas.Change) error {
 		w.scale = ch.Scale
 	}
 	s.kinds[ch.Leaf], s.wires[ch.Leaf] = ch.Kind, w
+	s.null[ch.Leaf] = s.null[ch.Leaf] || ch.Nullable
 	return nil
 }
 

@@ -97,6 +97,9 @@ func (w *writer) edit(sp *schemas.Span, e *schemas.Edit, s *shape) error {
 		if s.keys[sp.Leaf] { // a name is never null
 			return schemas.Fail(schemas.CodeType, "")
 		}
+		if !s.null[sp.Leaf] {
+			return schemas.Fail(schemas.CodeUnsupported, "")
+		}
 		w.dst = append(w.dst, "null"...)
 	} else {
 		out, err := appendValue(w.dst, e.Data, sp, s.kinds[sp.Leaf], s.wires[sp.Leaf])
@@ -122,6 +125,9 @@ func appendValue(dst, text []byte, sp *schemas.Span, kind schemas.Kind, w wire) 
 		return writeDecimal(dst, text, sp, w)
 	case encDays:
 		days, err := schemas.ParseDate(text)
+		if err == nil && int64(int32(days)) != days { // its type is int32
+			return dst, schemas.Fail(schemas.CodeType, "")
+		}
 		return strconv.AppendInt(dst, days, 10), err
 	case encTicks:
 		return writeTicks(dst, text, kind, w)
@@ -134,12 +140,30 @@ func appendValue(dst, text []byte, sp *schemas.Span, kind schemas.Kind, w wire) 
 			return dst, schemas.Fail(schemas.CodeType, "")
 		}
 		return append(dst, text...), nil
+	case kind == schemas.KindInt || kind == schemas.KindLong:
+		return writeInteger(dst, text, kind)
 	case kind.Numeric():
 		return appendNumber(dst, text, kind)
 	case kind.Container() || kind == schemas.KindNull:
 		return dst, schemas.Fail(schemas.CodeType, "")
 	}
 	return appendQuoted(dst, text)
+}
+
+// writeInteger writes what readers of the kind's width can read.
+func writeInteger(dst, text []byte, kind schemas.Kind) ([]byte, error) {
+	out, err := appendNumber(dst, text, kind)
+	if err != nil {
+		return dst, err
+	}
+	width := 64
+	if kind == schemas.KindInt {
+		width = 32
+	}
+	if _, err := strconv.ParseInt(string(out[len(dst):]), 10, width); err != nil { // its text quotes the number
+		return dst, schemas.Fail(schemas.CodeType, "")
+	}
+	return out, nil
 }
 
 func boolean(text []byte) bool { return string(text) == "true" || string(text) == "false" }

@@ -158,18 +158,7 @@ func appendISO(dst, raw []byte, kind schemas.Kind) ([]byte, error) {
 	case schemas.KindInstant:
 		return schemas.AppendCanonicalInstant(dst, raw)
 	}
-	return appendLocal(dst, raw)
-}
-
-// appendLocal reads a date and time without zone as if it were UTC: years that
-// nanoseconds in an int64 cannot count are dates too.
-func appendLocal(dst, raw []byte) ([]byte, error) {
-	var buf [64]byte
-	out, err := schemas.AppendCanonicalInstant(dst, append(append(buf[:0], raw...), 'Z'))
-	if err != nil {
-		return dst, err
-	}
-	return out[:len(out)-1], nil
+	return schemas.AppendCanonicalLocal(dst, raw)
 }
 
 func appendUUID(dst, raw []byte) ([]byte, error) {
