@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"runtime/pprof"
 	"sync/atomic"
 	"time"
@@ -146,7 +145,7 @@ func (r *Runner) watchdog(ctx context.Context) error {
 		sleep(ctx, min(time.Second, r.limits.stuck/4))
 		for i := range r.health.beats {
 			if time.Since(time.Unix(0, r.health.beats[i].Load())) > r.limits.stuck && !r.killed.Load() && ctx.Err() == nil {
-				_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+				_ = pprof.Lookup("goroutine").WriteTo(r.dump, 1)
 				return errStuck
 			}
 		}

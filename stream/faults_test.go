@@ -327,18 +327,6 @@ func (g *rig) lastOf(topic string) []*kgo.Record {
 	return out
 }
 
-// A broker that offers transaction.version 1 is refused unless told otherwise
-// (reliability R1).
-func TestOldTransactionsAreRefused(t *testing.T) {
-	g := newRig(t, streamtest.ShopOptions{Seed: 12})
-	g.c.Kafka.ControlKey(int16(kmsg.ApiVersions), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		return nil, nil, false
-	})
-	if _, err := transactionVersion(context.Background(), g.prod); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	end := time.Now().Add(40 * time.Second)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,7 @@ type Runner struct {
 	start   *StartMarker
 	state   *stateView
 	limits  limits
+	dump    io.Writer // of a worker that hangs
 
 	lineage, quarantine *topicInfo
 	topics              topicInfos
@@ -68,7 +71,7 @@ func NewRunner(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{cfg: cfg, names: InternalNames(cfg.Name), log: cfg.Log, net: newNetwork(cfg.Kafka.TLS), limits: defaultLimits()}
+	r := &Runner{cfg: cfg, names: InternalNames(cfg.Name), log: cfg.Log, net: newNetwork(cfg.Kafka.TLS), limits: defaultLimits(), dump: os.Stderr}
 	r.plans = &plans{cfg: &r.cfg, reg: cfg.Registry, ms: ms, r: r}
 	r.metrics = newMetrics(cfg.Name)
 	r.health.beats = make([]atomic.Int64, cfg.Workers)

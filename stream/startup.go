@@ -93,12 +93,28 @@ func (r *Runner) startMarker(ctx context.Context, adm *kadm.Client, st *State, t
 
 // adjustOffsets gives every partition without a committed offset an explicit
 // one: the marker's, or its beginning. Without it kgo would rewind an aborted
-// first transaction to offset 0, which the broker may no longer have.
+// first transaction to offset 0, which the broker may no longer have. An offset
+// that was committed for a topic which has since been made anew counts as none.
 func (w *worker) adjustOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	adm := admin(w.r.adm)
+	ids, err := topicIDs(ctx, adm, keysOf(offsets))
+	if err != nil {
+		return nil, err
+	}
+	numbers, anew := map[string]uint32{}, map[string]bool{} // 0: none yet
+	err = w.r.state.with(ctx, func(st *State) {
+		for t, id := range ids {
+			numbers[t], _ = st.TopicNumber(id)
+			anew[t] = numbers[t] == 0 && st.hasName(t)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
 	fresh := map[string][]int32{}
 	for t, ps := range offsets {
 		for p, o := range ps {
-			if o.EpochOffset().Offset < 0 {
+			if o.EpochOffset().Offset < 0 || anew[t] {
 				fresh[t] = append(fresh[t], p)
 			}
 		}
@@ -106,21 +122,7 @@ func (w *worker) adjustOffsets(ctx context.Context, offsets map[string]map[int32
 	if len(fresh) == 0 {
 		return offsets, nil
 	}
-	adm := admin(w.r.adm)
 	begins, err := adm.ListStartOffsets(ctx, keysOf(fresh)...)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := topicIDs(ctx, adm, keysOf(fresh))
-	if err != nil {
-		return nil, err
-	}
-	numbers := map[string]uint32{} // 0: none yet
-	err = w.r.state.with(ctx, func(st *State) {
-		for t := range fresh {
-			numbers[t], _ = st.TopicNumber(ids[t])
-		}
-	})
 	if err != nil {
 		return nil, err
 	}

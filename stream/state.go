@@ -117,6 +117,16 @@ func (s *State) TopicNumber(id [16]byte) (uint32, bool) {
 	return n, ok
 }
 
+// hasName reports whether a topic of this name was ever numbered.
+func (s *State) hasName(topic string) bool {
+	for _, t := range s.Topics {
+		if t.Name == topic {
+			return true
+		}
+	}
+	return false
+}
+
 // errState is a record of the state topic that this version cannot read: going
 // on without it could publish what it forbids.
 var errState = errors.New("the state topic holds a record that this version of Weir does not know")

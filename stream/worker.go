@@ -55,12 +55,13 @@ type part struct {
 	paused  *halt
 }
 
-// The reasons that an operator, not time, takes away; others have names of
-// dependencies.
+// Some reasons; others have names of dependencies. The first three are taken
+// away by an operator, not by time.
 const (
-	haltPoison   = "poison"    // on_poison: stop
-	haltBreaker  = "breaker"   // contract 26
-	haltDataLoss = "data_loss" // contract 27
+	haltPoison    = "poison"    // on_poison: stop
+	haltBreaker   = "breaker"   // contract 26
+	haltDataLoss  = "data_loss" // contract 27
+	haltTopicGone = "topic_gone"
 )
 
 // halt says why a partition stands still and when to look again.
@@ -413,7 +414,7 @@ func (w *worker) fetchErrors(fetches kgo.Fetches) error {
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
 			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "not_authorized", retry: true})
 		case topic != "" && errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-			w.hold(&holding{parts: []tp{{topic, partition}}, reason: "topic_gone", retry: true})
+			w.hold(&holding{parts: []tp{{topic, partition}}, reason: haltTopicGone, retry: true})
 		default:
 			fatal = err
 		}
@@ -470,6 +471,11 @@ func (w *worker) resume() {
 			continue
 		}
 		p.paused.trying, p.paused.Until = true, now.Add(time.Minute)
+		if p.paused.Reason == haltTopicGone {
+			// The client holds on to the topic's id: a topic made anew must be found
+			// anew.
+			w.sess.Client().PurgeTopicsFromConsuming(p.topic)
+		}
 	}
 	if len(resuming) > 0 {
 		w.sess.Client().ResumeFetchPartitions(resuming)
