@@ -167,7 +167,8 @@ func (b *batch) expireCopies(p *part, rec *kgo.Record, copies []transforms.Copy)
 }
 
 // protect decodes rec and runs its plan.
-func (b *batch) protect(ctx context.Context, p *part, rec *kgo.Record) (*entry, []transforms.Copy, error) {
+func (b *batch) protect(ctx context.Context, p *part, rec *kgo.Record) (_ *entry, _ []transforms.Copy, err error) {
+	defer b.contain(p, rec.Offset, &err)
 	if p.binding == nil {
 		return nil, nil, schemas.Fail(CodeNoSource, "")
 	}
@@ -276,10 +277,11 @@ func (b *batch) headers(out *kgo.Record, p *part, o *output, i int, j uint8, c *
 }
 
 // copied appends the input headers that pass: an upstream trace context, and
-// those the source lists.
+// those the source lists. What calls itself a trace context and is none is a
+// header that nobody listed.
 func copied(h []kgo.RecordHeader, listed []string, in []kgo.RecordHeader) []kgo.RecordHeader {
 	for i := range in {
-		pass := in[i].Key == "traceparent"
+		pass := in[i].Key == "traceparent" && isTraceParent(in[i].Value)
 		for _, l := range listed {
 			pass = pass || l == in[i].Key
 		}
@@ -288,6 +290,21 @@ func copied(h []kgo.RecordHeader, listed []string, in []kgo.RecordHeader) []kgo.
 		}
 	}
 	return h
+}
+
+// isTraceParent reports whether v is version-trace-parent-flags in lower-case hex
+// (W3C Trace Context §3.2.2), the one length that version 00 has.
+func isTraceParent(v []byte) bool {
+	if len(v) != 55 {
+		return false
+	}
+	for i, c := range v {
+		dash := i == 2 || i == 35 || i == 52
+		if dash != (c == '-') || !dash && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // produce hands a record to the client; its answer is waited for in flush.

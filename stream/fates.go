@@ -171,13 +171,18 @@ func (b *batch) keyHash(p *part, e *entry, rec *kgo.Record) ([32]byte, error) {
 		}
 	}
 	if e != nil {
-		text, err := e.plan.Load().KeyText(b.keyText[:0], b.scratch, &b.decoded.event)
+		text, err := b.textOfKey(p, e, rec)
 		b.keyText = text
 		if err == nil {
 			return b.hasher.sum(text), nil
 		}
 	}
 	return b.hasher.sum(rec.Key), nil
+}
+
+func (b *batch) textOfKey(p *part, e *entry, rec *kgo.Record) (text []byte, err error) {
+	defer b.contain(p, rec.Offset, &err)
+	return e.plan.Load().KeyText(b.keyText[:0], b.scratch, &b.decoded.event)
 }
 
 // keyOnly decodes the key of a record whose value or headers are poison, as if
@@ -191,14 +196,18 @@ func (b *batch) keyOnly(p *part, rec *kgo.Record) (*entry, error) {
 	}
 	ctx, cancel := context.WithTimeout(b.w.sessCtx, externalTimeout)
 	defer cancel()
-	err := b.w.r.plans.decode(ctx, b.gen, p.binding, &bare, &b.decoded)
-	var e *entry
-	if err == nil {
-		e, err = b.w.r.plans.entryFor(ctx, b.gen, p.binding, &b.decoded)
-	}
+	e, err := b.entryOf(ctx, p, &bare, rec.Offset)
 	var m *missing
 	if err == nil || errors.As(err, &m) {
 		return e, err
 	}
 	return nil, nil
+}
+
+func (b *batch) entryOf(ctx context.Context, p *part, rec *kgo.Record, offset int64) (_ *entry, err error) {
+	defer b.contain(p, offset, &err)
+	if err := b.w.r.plans.decode(ctx, b.gen, p.binding, rec, &b.decoded); err != nil {
+		return nil, err
+	}
+	return b.w.r.plans.entryFor(ctx, b.gen, p.binding, &b.decoded)
 }

@@ -125,7 +125,7 @@ func TestHeadersOfEveryForm(t *testing.T) {
 		`{"before":null,"after":{"id":8,"phone":"13912345678","city":"x"},"source":{"db":"shop"},"op":"c"}`
 	type change struct{ key, value, header, other string }
 	for _, c := range []change{{`{"id":7}`, deleted, newKeyHeader, `{"id":8}`}, {`{"id":8}`, created, oldKeyHeader, `{"id":7}`}} {
-		more := []kgo.RecordHeader{{Key: "traceparent", Value: []byte("00-1-2-01")}, {Key: "origin", Value: []byte("eu")}, {Key: "secret", Value: []byte("13912345678")},
+		more := []kgo.RecordHeader{{Key: "traceparent", Value: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")}, {Key: "origin", Value: []byte("eu")}, {Key: "secret", Value: []byte("13912345678")},
 			{Key: "again", Value: []byte("1")}, {Key: "again", Value: []byte("2")}, {Key: "weir", Value: []byte("13912345678")}, {Key: "Origin", Value: []byte("13912345678")},
 			{Key: "__connect.errors.exception.message", Value: []byte("13912345678")}, {Key: "__debezium.context", Value: []byte("13912345678")}}
 		change := func(v []byte) []kgo.RecordHeader {
@@ -153,7 +153,7 @@ func TestHeadersOfEveryForm(t *testing.T) {
 				}
 				return " " + name + `={"id":` + id + `}`
 			}
-			const rest = ` traceparent=00-1-2-01 origin=eu again=1 again=2`
+			const rest = ` traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 origin=eu again=1 again=2`
 			f.want(recipient, form,
 				`{"id":`+id[0]+`} → {"after":null,"before":{"city":"x","id":`+id[0]+phone+`},"op":"d","source":{"db":"shop"}}`+header(newKeyHeader, id[1])+rest,
 				`{"id":`+id[1]+`} → {"after":{"city":"x","id":`+id[1]+phone+`},"before":null,"op":"c","source":{"db":"shop"}}`+header(oldKeyHeader, id[0])+rest)

@@ -87,7 +87,7 @@ func TestHeaders(t *testing.T) {
 	g.cfg.Sources[0].Headers = []string{"x-keep"}
 	h := func(k, v string) kgo.RecordHeader { return kgo.RecordHeader{Key: k, Value: []byte(v)} }
 	rec := rawRec("a", "1", "")
-	rec.Headers = []kgo.RecordHeader{h("x-drop", "1"), h("x-keep", "2"), h("traceparent", "00-1-2-01"),
+	rec.Headers = []kgo.RecordHeader{h("x-drop", "1"), h("x-keep", "2"), h("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
 		h("weir", "forged"), h("__debezium.newkey", `{"id":"b"}`), h("__debezium.oldkey", `{"id":"a"}`)}
 	g.put(rec)
 	run := g.start(g.cfg, nil)
@@ -95,7 +95,7 @@ func TestHeaders(t *testing.T) {
 	var names []string
 	for _, h := range g.read("out.strict.raw.t")[0].Headers {
 		names = append(names, h.Key)
-		if h.Key == "weir" && string(h.Value) == "forged" || h.Key == "traceparent" && string(h.Value) != "00-1-2-01" {
+		if h.Key == "weir" && string(h.Value) == "forged" || h.Key == "traceparent" && string(h.Value) != "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" {
 			t.Errorf("header %s is %q", h.Key, h.Value)
 		}
 	}
