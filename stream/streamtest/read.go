@@ -52,7 +52,10 @@ func ReadAll(ctx context.Context, dial Dial, want func(topic string) bool) ([]*k
 	return drain(ctx, cl, ends)
 }
 
-// stableEnds are the last stable offsets of partitions that are not empty.
+// stableEnds are the ends that the wanted partitions have now, empty ones left
+// out, once the last stable offset has reached them: what stands before them is
+// decided then. A transaction that hangs, or a partition without a leader, makes
+// it fail with ctx rather than leave records out.
 func stableEnds(ctx context.Context, dial Dial, want func(string) bool) (map[string]map[int32]int64, error) {
 	cl, err := dial()
 	if err != nil {
@@ -60,26 +63,86 @@ func stableEnds(ctx context.Context, dial Dial, want func(string) bool) (map[str
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	starts, err := adm.ListStartOffsets(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("listing offsets: %w", err)
+	var ends map[string]map[int32]int64
+	for {
+		if ends == nil {
+			ends, err = nonEmpty(ctx, adm, want)
+		}
+		if err == nil {
+			if err = reachedStable(ctx, adm, ends); err == nil {
+				return ends, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for stable offsets: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	listed, err := adm.ListCommittedOffsets(ctx)
+}
+
+// nonEmpty are the high watermarks of the wanted partitions that hold anything.
+func nonEmpty(ctx context.Context, adm *kadm.Client, want func(string) bool) (map[string]map[int32]int64, error) {
+	topics, err := adm.ListTopics(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing offsets: %w", err)
+		return nil, err
+	}
+	var names []string
+	for _, t := range topics.Names() {
+		if want(t) && !strings.HasPrefix(t, "__") {
+			names = append(names, t)
+		}
 	}
 	ends := map[string]map[int32]int64{}
+	if len(names) == 0 {
+		return ends, nil
+	}
+	starts, err := adm.ListStartOffsets(ctx, names...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
+	listed, err := adm.ListEndOffsets(ctx, names...)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
 	listed.Each(func(o kadm.ListedOffset) {
-		start, _ := starts.Lookup(o.Topic, o.Partition)
-		if !want(o.Topic) || strings.HasPrefix(o.Topic, "__") || o.Err != nil || o.Offset <= start.Offset {
-			return
+		if start, _ := starts.Lookup(o.Topic, o.Partition); o.Offset > start.Offset {
+			if ends[o.Topic] == nil {
+				ends[o.Topic] = map[int32]int64{}
+			}
+			ends[o.Topic][o.Partition] = o.Offset
 		}
-		if ends[o.Topic] == nil {
-			ends[o.Topic] = map[int32]int64{}
-		}
-		ends[o.Topic][o.Partition] = o.Offset
 	})
 	return ends, nil
+}
+
+// reachedStable reports the first partition whose last stable offset is still
+// before its end.
+func reachedStable(ctx context.Context, adm *kadm.Client, ends map[string]map[int32]int64) error {
+	if len(ends) == 0 {
+		return nil
+	}
+	listed, err := adm.ListCommittedOffsets(ctx, sortedKeys(ends)...)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return err
+	}
+	for t, ps := range ends {
+		for p, end := range ps {
+			if o, ok := listed.Lookup(t, p); !ok || o.Offset < end {
+				return fmt.Errorf("%s/%d: stable to %d of %d", t, p, o.Offset, end)
+			}
+		}
+	}
+	return nil
 }
 
 // drain polls until every partition has reached its end.
