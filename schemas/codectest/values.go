@@ -1,6 +1,8 @@
 package codectest
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +42,30 @@ func holds(k schemas.Kind, text string) bool {
 	return k.Numeric()
 }
 
+// floats are canonical texts of random numbers of a width, the least and the
+// greatest among them.
+func floats(bits int) []string {
+	r := rand.New(rand.NewPCG(7, uint64(bits)))
+	list := []float64{math.SmallestNonzeroFloat64, math.MaxFloat64, 2.2250738585072014e-308, 1e23}
+	if bits == 32 {
+		list = []float64{math.SmallestNonzeroFloat32, math.MaxFloat32, 1 << 24}
+	}
+	for range 100 {
+		f := math.Float64frombits(r.Uint64())
+		if bits == 32 {
+			f = float64(math.Float32frombits(r.Uint32()))
+		}
+		if f == f && !math.IsInf(f, 0) {
+			list = append(list, f)
+		}
+	}
+	out := make([]string, len(list))
+	for i, f := range list {
+		out[i] = strconv.FormatFloat(f, 'f', -1, bits)
+	}
+	return out
+}
+
 // Values are what every format must give the same text for, whatever kind and
 // spelling it stands in.
 func Values() []Value {
@@ -50,6 +76,12 @@ func Values() []Value {
 				out = append(out, Value{k, text})
 			}
 		}
+	}
+	for _, text := range floats(64) {
+		out = append(out, Value{schemas.KindDouble, text}, Value{schemas.KindNumber, text})
+	}
+	for _, text := range floats(32) {
+		out = append(out, Value{schemas.KindFloat, text}, Value{schemas.KindNumber, text})
 	}
 	for k, list := range map[schemas.Kind][]string{
 		schemas.KindBool:   {"true", "false"},
