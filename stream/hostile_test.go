@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -52,4 +54,35 @@ func TestTraceParentIsOne(t *testing.T) {
 			t.Error("a header that the source lists does not pass")
 		}
 	}
+}
+
+// TestBlockCacheIsBounded: blocks come from records, and every one may be new.
+func TestBlockCacheIsBounded(t *testing.T) {
+	var f fileOfBlocks
+	block := func(i, size int) []byte {
+		return fmt.Appendf(nil, `{"type":"string","doc":"%d%s"}`, i, strings.Repeat("x", size))
+	}
+	for i := range 100 {
+		if _, err := f.get(block(i, maxBlock/2)); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for b := range f.m {
+			held += len(b)
+		}
+		if held > maxBlocks || held != f.size {
+			t.Fatalf("%d bytes are held, %d counted", held, f.size)
+		}
+	}
+	if _, err := f.get(block(0, maxBlock)); poisonCode(err) != schemas.CodeTooLarge {
+		t.Error(err)
+	}
+}
+
+func poisonCode(err error) schemas.Code {
+	var e *schemas.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Code
 }

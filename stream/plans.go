@@ -32,6 +32,7 @@ type generation struct {
 	expired atomic.Pointer[[]bool]
 
 	mu      sync.Mutex // one compilation at a time
+	leaves  int        // guarded by mu: of the schemas in entries
 	entries atomic.Pointer[map[planKey]*entry]
 	json    atomic.Pointer[map[string]jsonSides] // schemaless topics
 }
@@ -129,16 +130,25 @@ type plans struct {
 
 // fileOfBlocks caches Connect schema blocks by their bytes.
 type fileOfBlocks struct {
-	mu sync.RWMutex
-	m  map[string]*schemas.Schema
+	mu   sync.RWMutex
+	m    map[string]*schemas.Schema // guarded by mu
+	size int                        // guarded by mu: bytes of the blocks in m
 }
 
-// maxBlocks bounds the cache of embedded schema blocks: a producer that
-// invents one per record must not fill the memory.
-const maxBlocks = 1_000
+// Bounds of one embedded schema block and of their cache, in bytes: a producer
+// that invents one per record must not fill the memory. Compiled, a block takes
+// about ten times its size.
+const (
+	maxBlock  = 1 << 20
+	maxBlocks = 32 << 20
+)
 
-// maxEntries bounds the cache of plans, for the same reason.
-const maxEntries = 10_000
+// maxEntries and maxLeaves bound the cache of plans, for the same reason: plans,
+// and the leaves of their schemas together.
+const (
+	maxEntries = 10_000
+	maxLeaves  = 1 << 20
+)
 
 func (f *fileOfBlocks) get(block []byte) (*schemas.Schema, error) {
 	f.mu.RLock()
@@ -146,6 +156,9 @@ func (f *fileOfBlocks) get(block []byte) (*schemas.Schema, error) {
 	f.mu.RUnlock()
 	if s != nil {
 		return s, nil
+	}
+	if len(block) > maxBlock {
+		return nil, schemas.Fail(schemas.CodeTooLarge, "")
 	}
 	s, err := jsonrec.FromConnect(block)
 	if err != nil {
@@ -156,8 +169,8 @@ func (f *fileOfBlocks) get(block []byte) (*schemas.Schema, error) {
 	if have := f.m[string(block)]; have != nil {
 		return have, nil
 	}
-	if f.m == nil || len(f.m) >= maxBlocks {
-		f.m = map[string]*schemas.Schema{}
+	if f.size += len(block); f.m == nil || f.size > maxBlocks {
+		f.m, f.size = map[string]*schemas.Schema{}, len(block)
 	}
 	f.m[string(block)] = s
 	return s, nil
@@ -345,12 +358,23 @@ func (p *plans) entryFor(ctx context.Context, g *generation, b *binding, d *deco
 		return nil, err
 	}
 	next := maps.Clone(*g.entries.Load())
-	if len(next) >= maxEntries {
-		next = map[planKey]*entry{}
+	if g.leaves += k.leaves(); len(next) >= maxEntries || g.leaves > maxLeaves {
+		next, g.leaves = map[planKey]*entry{}, k.leaves()
 	}
 	next[k] = e
 	g.entries.Store(&next)
 	return e, nil
+}
+
+// leaves is how many leaves a plan's schemas have.
+func (k *planKey) leaves() int {
+	n := 0
+	for _, s := range [...]*schemas.Schema{k.key, k.value, k.header} {
+		if s != nil {
+			n += len(s.Leaves)
+		}
+	}
+	return n
 }
 
 func (p *plans) compile(ctx context.Context, g *generation, b *binding, d *decoded) (*entry, error) {
