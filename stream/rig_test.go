@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"weir/keys"
 	"weir/schemas"
@@ -463,4 +466,35 @@ func (g *rig) send(c Command) {
 	if err := SendControl(context.Background(), g.prod, g.cfg.Name, c); err != nil {
 		g.t.Fatal(err)
 	}
+}
+
+// handled is a client of a registry with this handler.
+func (g *rig) handled(h http.HandlerFunc) *registry.Client {
+	g.t.Helper()
+	s := httptest.NewServer(h)
+	g.t.Cleanup(s.Close)
+	reg, err := registry.New(registry.Config{URL: s.URL, Compile: CompileSchema})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(reg.Close)
+	return reg
+}
+
+// valueIDs are the registry's paths of a topic's value schemas.
+func (g *rig) valueIDs(topic string) map[string]bool {
+	g.t.Helper()
+	cl, err := sr.NewClient(sr.URLs(g.c.RegistryURL()))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	ss, err := cl.Schemas(context.Background(), topic+"-value")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, s := range ss {
+		out[fmt.Sprintf("/schemas/ids/%d", s.ID)] = true
+	}
+	return out
 }

@@ -205,7 +205,7 @@ func (w *worker) options() []kgo.Opt {
 		kgo.ConsumerGroup(names.Group), kgo.ConsumeRegex(), kgo.ConsumeTopics(patterns...),
 		kgo.ConsumeExcludeTopics(`^_weir\..*`, `^__consumer_offsets$`, `^__transaction_state$`),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(fetchMaxWait),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.AdjustFetchOffsetsFn(w.adjustOffsets),
 		kgo.SessionTimeout(l.session), kgo.HeartbeatInterval(l.heartbeat), kgo.RebalanceTimeout(l.rebalance),
@@ -216,6 +216,10 @@ func (w *worker) options() []kgo.Opt {
 	)
 	return append(o, w.r.hooks(w)...)
 }
+
+// fetchMaxWait is short, because a partition that goes on is not in the fetch
+// that waits already.
+const fetchMaxWait = 500 * time.Millisecond
 
 // maxBatchBytes lets records as large as Weir treats into one batch; the
 // broker's own limit decides.
