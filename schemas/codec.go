@@ -95,7 +95,8 @@ type ShapeOptions struct {
 
 // Codec reads and rewrites the payloads of one schema. Implementations are
 // immutable and safe for any number of goroutines, each with its own View.
-// Errors are *Error: a code and a place, never contents.
+// Errors are *Error: a code and a place, never contents. Package codectest holds
+// every implementation to this.
 type Codec interface {
 	// Scan walks src to its end and fills v with the wanted leaves. It copies
 	// nothing and fails on anything malformed, truncated or trailing.
@@ -109,6 +110,8 @@ type Codec interface {
 	// span, at most one a span) to dst. Bytes no edit touches stay as they are,
 	// but for lengths, block sizes and branch numbers that an edit moves.
 	// An edit of a container span (null only) covers the spans inside it; the
-	// caller gives no edits for those.
+	// caller gives no edits for those. Null where neither the schema nor a change
+	// allows it, text that is none of the kind and an edit of no span are errors;
+	// with one, dst comes back as it was.
 	Splice(dst []byte, v *View, shape Shape, edits []Edit) ([]byte, error)
 }

@@ -55,8 +55,6 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Errorf-free constructor: place first, so that call sites read like the text.
-
 // Fail makes an *Error without an offset.
 func Fail(code Code, path string) *Error { return &Error{Code: code, Path: path, Offset: -1} }
 
