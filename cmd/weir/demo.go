@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -15,6 +15,7 @@ import (
 
 func (p *program) demoCommand() *cobra.Command {
 	var o demo.Options
+	var policy bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole pipeline on this machine: broker, registry, shop, two recipients",
@@ -23,14 +24,21 @@ changes through two workers, kills one in the middle, adds a column that nobody
 declared, and lets a separate reader judge: exactly once or not, leaked or not.
 
 --break makes Weir misbehave on purpose; the verdict is then false and the exit
-code 1. Ctrl-C ends it cleanly, with a verdict on what there was.`,
-		Example: "  weir demo\n  weir demo --events 2000 --json\n  weir demo --break leak",
+code 1. Ctrl-C ends it cleanly, with a verdict on what there was; a second Ctrl-C
+ends it at once.`,
+		Example: "  weir demo\n  weir demo --events 2000 --json\n  weir demo --break leak\n  weir demo --policy > shop.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if policy {
+				return p.emit(map[string]string{"policy": demo.ExamplePolicy()}, func(w io.Writer) {
+					_, _ = io.WriteString(w, demo.ExamplePolicy())
+				})
+			}
 			return p.demo(c.Context(), o)
 		},
 	}
 	f := c.Flags()
+	f.BoolVar(&policy, "policy", false, "print the demo's policy and end")
 	f.IntVar(&o.Events, "events", 0, "end after this many events, at least 200 (default: at Ctrl-C)")
 	f.IntVar(&o.Rate, "rate", 0, "events a second (default 120); negative: as fast as it goes")
 	f.StringVar(&o.Break, "break", "", "misbehave on purpose: drop, double or leak")
@@ -55,11 +63,21 @@ func (p *program) demo(ctx context.Context, o demo.Options) error {
 		_, plain := p.env.Lookup("NO_COLOR")
 		o.Color = !plain
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
-	defer stop()
 	if p.engine.demo == nil {
 		return notBuilt("demo")
 	}
+	dir, err := os.MkdirTemp("", "weir-demo-")
+	if err != nil {
+		return fmt.Errorf("making a folder for policy and keys: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	o.Dir = dir
+	ctx, stop := cancelOnSignal(ctx, func(os.Signal) {}, func() {
+		_ = os.RemoveAll(dir)
+		fmt.Fprintln(os.Stderr, "\nweir: second signal, ended without a verdict")
+		os.Exit(stream.ExitFailed)
+	})
+	defer stop()
 	sum, err := p.engine.demo(ctx, o)
 	if err != nil {
 		return err

@@ -122,6 +122,17 @@ func reloading(r *config.Reloader, log *slog.Logger) func() (*stream.Policy, err
 // drainOnSignal ends the context at the first SIGTERM or SIGINT, and the
 // process at the second.
 func drainOnSignal(ctx context.Context, log *slog.Logger) (context.Context, func()) {
+	return cancelOnSignal(ctx,
+		func(s os.Signal) { log.Info("draining", "signal", s.String()) },
+		func() {
+			fmt.Fprintln(os.Stderr, "weir: second signal, exiting at once")
+			os.Exit(stream.ExitAgain)
+		})
+}
+
+// cancelOnSignal calls first and ends the context at the first SIGTERM or
+// SIGINT; second, at the second, does not return.
+func cancelOnSignal(ctx context.Context, first func(os.Signal), second func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
@@ -133,10 +144,9 @@ func drainOnSignal(ctx context.Context, log *slog.Logger) (context.Context, func
 				return
 			case s := <-signals:
 				if n > 0 {
-					fmt.Fprintln(os.Stderr, "weir: second signal, exiting at once")
-					os.Exit(stream.ExitAgain)
+					second()
 				}
-				log.Info("draining", "signal", s.String())
+				first(s)
 				cancel()
 			}
 		}

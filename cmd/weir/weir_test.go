@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"weir/cmd/internal/config"
+	"weir/cmd/internal/demo"
 	"weir/schemas"
 	"weir/stream"
 )
@@ -86,6 +87,7 @@ func copyShop(ts *testscript.TestScript, _ bool, _ []string) {
 // hold output and exit codes of commands that need servers.
 func fakeProgram() *program {
 	return &program{env: config.OS(), out: os.Stdout, err: os.Stderr, engine: engine{
+		demo: func(ctx context.Context, _ demo.Options) (*demo.Summary, error) { return nil, fakeStuck(ctx) },
 		run: func(ctx context.Context, cfg stream.Config) error {
 			switch os.Getenv("FAKE_RUN") {
 			case "fenced":

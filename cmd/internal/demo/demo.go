@@ -39,7 +39,9 @@ type Options struct {
 	Width  int           // columns, 80 if zero
 	Color  bool          // Out is a terminal that knows ANSI
 	Every  time.Duration // between two events that are shown, 900 ms if zero
+	Recap  time.Duration // between two lines of totals of an endless demo, 30 s if zero
 	Seed   uint64        // of the shop, 1 if zero
+	Dir    string        // for policy and keys, the caller's to remove; "": a temporary one
 	// KafkaPort and RegistryPort are fixed ports; zero lets the system choose.
 	KafkaPort, RegistryPort int
 	Log                     *slog.Logger // of the workers, nil: none
@@ -78,6 +80,9 @@ func (o *Options) defaults() error {
 	}
 	if o.Every == 0 {
 		o.Every = 900 * time.Millisecond
+	}
+	if o.Recap == 0 {
+		o.Recap = 30 * time.Second
 	}
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -125,11 +130,14 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "weir-demo-")
-	if err != nil {
-		return nil, fmt.Errorf("making a folder for policy and keys: %w", err)
+	dir := o.Dir
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "weir-demo-"); err != nil {
+			return nil, fmt.Errorf("making a folder for policy and keys: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	cluster, err := streamtest.Start(streamtest.Options{Partitions: partitions, KafkaPort: o.KafkaPort, RegistryPort: o.RegistryPort})
 	if err != nil {
 		return nil, err
@@ -206,7 +214,8 @@ func (s *show) run(ctx context.Context) (*Summary, error) {
 func (s *show) play(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	begin, lastShown, owed := time.Now(), time.Now(), 0.0
+	begin, owed := time.Now(), 0.0
+	lastShown, lastRecap := begin, begin
 	for s.o.Events == 0 || s.produced < s.o.Events {
 		owed += s.pace() / 20
 		n := int(owed)
@@ -223,7 +232,11 @@ func (s *show) play(ctx context.Context) error {
 				lastShown = now
 			}
 		}
-		s.ui.progress(s, time.Since(begin))
+		if now := time.Now(); s.o.Events == 0 && now.Sub(lastRecap) >= s.o.Recap {
+			s.ui.recap(s, now.Sub(begin))
+			lastRecap = now
+		}
+		s.ui.progress(s)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -318,6 +331,9 @@ func (s *show) back(r recovery) error {
 
 // finish drains, stops the workers and has the outputs judged.
 func (s *show) finish(ctx context.Context) (*Summary, error) {
+	if ctx.Err() != nil {
+		s.ui.scene("draining, then the verdict; Ctrl-C once more ends at once, without one")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if s.killed > 0 && s.recovery == 0 {
@@ -341,6 +357,9 @@ func (s *show) finish(ctx context.Context) (*Summary, error) {
 		return nil, fmt.Errorf("judging the outputs: %w", err)
 	}
 	sum := summarise(report, s.shop.Ledger, s.killed, s.recovery, drained == nil)
+	if sum.Reasons, err = s.reasons(ctx); err != nil {
+		return nil, fmt.Errorf("reading the quarantine: %w", err)
+	}
 	s.ui.summary(sum)
 	return sum, nil
 }

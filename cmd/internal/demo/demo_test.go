@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,11 @@ func TestDemo(t *testing.T) {
 	if sum.Quarantined["undecided"] < 50 || sum.Recipients[1].Filtered < 100 || sum.Kills != 1 || sum.Recovery <= 0 {
 		t.Errorf("the demo does not show what it should: %+v", sum)
 	}
+	// After the schema change every customers event waits under one named code, and
+	// nothing else does.
+	if want := []Reason{{"cdc.shop.customers", "undecided", sum.Quarantined["undecided"]}}; !slices.Equal(sum.Reasons, want) {
+		t.Errorf("why quarantined: %v, want %v", sum.Reasons, want)
+	}
 	kinds := map[string]int{}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	for i, l := range lines {
@@ -106,7 +113,7 @@ func TestCancel(t *testing.T) {
 	var err error
 	go func() {
 		defer close(done)
-		sum, err = Run(ctx, Options{Out: &b, Rate: 500, Color: true, Every: 50 * time.Millisecond})
+		sum, err = Run(ctx, Options{Out: &b, Rate: 500, Color: true, Every: 50 * time.Millisecond, Recap: 200 * time.Millisecond})
 	}()
 	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(b.String(), "worker 1 is back") && time.Now().Before(deadline) {
@@ -118,7 +125,12 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("%v, %+v\n%s", err, sum, b.String())
 	}
 	atMost80(t, b.String())
+	if !recap.MatchString(ansi.ReplaceAllString(b.String(), "")) || !strings.Contains(b.String(), "Ctrl-C once more ends at once") {
+		t.Errorf("no line of totals, or nothing about the drain, in\n%s", b.String())
+	}
 }
+
+var recap = regexp.MustCompile(`▪ 0:0\d  in [\d,]+  analytics [\d,]+  partner [\d,]+  quarantine \d+\n    broker 127.0.0.1:\d+, registry http`)
 
 func TestOptions(t *testing.T) {
 	for _, o := range []Options{{Break: "everything"}, {Events: 3}, {Events: -1}} {

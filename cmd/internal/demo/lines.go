@@ -12,7 +12,8 @@ type ui interface {
 	open(*show)
 	event(*sample)
 	scene(text string)
-	progress(s *show, since time.Duration)
+	progress(*show)
+	recap(s *show, since time.Duration)
 	summary(*Summary)
 }
 
@@ -68,6 +69,15 @@ func (l *lines) event(e *sample) {
 
 func (l *lines) scene(text string) { l.put(map[string]any{"type": "scene", "text": text}) }
 
-func (l *lines) progress(*show, time.Duration) {}
+func (l *lines) progress(*show) {}
+
+func (l *lines) recap(s *show, since time.Duration) {
+	c := s.watch.seen()
+	out := map[string]int{}
+	for i, n := range c.out {
+		out[recipients()[i].Name] = n
+	}
+	l.put(map[string]any{"type": "progress", "seconds": int(since.Seconds()), "in": c.in, "out": out, "quarantined": c.quarantined})
+}
 
 func (l *lines) summary(s *Summary) { l.put(s) }

@@ -18,8 +18,15 @@ const pipeline = "demo" // the policy's name
 //go:embed policy.yaml
 var policyText string
 
-// Policy is the demo's policy as it is written, for people who ask to see it.
+// Policy is the demo's policy as it is written, its servers still to be filled
+// in.
 func Policy() string { return policyText }
+
+// ExamplePolicy is the demo's policy with the usual addresses: it can be kept
+// in a file, linted and changed.
+func ExamplePolicy() string {
+	return strings.NewReplacer("{{brokers}}", "localhost:9092", "{{registry}}", "http://localhost:8081").Replace(policyText)
+}
 
 // recipients are the policy's, as the checker must know them: its second
 // opinion on who gets which rows.

@@ -1,11 +1,8 @@
 package demo
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -86,8 +83,9 @@ func (s *screen) open(d *show) {
 		"            clean.partner.shop.{…}                      " + s.paint(dim, "rows where country = CN"),
 		"",
 		"  look for yourself, in another terminal:",
-		s.paint(blue, "    kcat -b "+addr+" -C -t clean.partner.shop.customers -o beginning -e \\"),
-		s.paint(blue, "      -s avro -r "+d.cluster.RegistryURL()), "",
+		s.paint(blue, "    kcat -b "+addr+" -L"),
+		s.paint(blue, "    kcat -b "+addr+" -C -e -o beginning -t clean.partner.shop.customers"),
+		s.paint(dim, "    (Avro: add -s avro -r "+d.cluster.RegistryURL()+" if your kcat knows it)"), "",
 	}
 	s.print(lines...)
 	if d.o.Break != "" {
@@ -266,18 +264,13 @@ func text(column string, v any) string {
 }
 
 // progress redraws the last line, ten times a second at most.
-func (s *screen) progress(d *show, _ time.Duration) {
+func (s *screen) progress(d *show) {
 	if !s.color || time.Since(s.last) < 100*time.Millisecond {
 		return
 	}
 	s.last = time.Now()
 	c := d.watch.seen()
-	parts := []string{fmt.Sprintf("in %d", c.in)}
-	for i, n := range c.out {
-		parts = append(parts, fmt.Sprintf("%s %d", recipients()[i].Name, n))
-	}
-	parts = append(parts, fmt.Sprintf("quarantine %d", c.quarantined))
-	line := "  " + strings.Join(parts, "  ")
+	line := "  " + c.text()
 	if s.total > 0 {
 		line = "  " + bar(c.in, s.total, 16) + line
 	} else {
@@ -285,6 +278,23 @@ func (s *screen) progress(d *show, _ time.Duration) {
 	}
 	s.footer = true
 	_, _ = io.WriteString(s.out, "\r\x1b[2K"+s.paint(blue, strings.TrimRight(fit(line, s.width-1), " ")))
+}
+
+// text is what has come in and gone out so far, in words.
+func (c *counts) text() string {
+	parts := []string{"in " + thousands(c.in)}
+	for i, n := range c.out {
+		parts = append(parts, recipients()[i].Name+" "+thousands(n))
+	}
+	return strings.Join(append(parts, "quarantine "+thousands(c.quarantined)), "  ")
+}
+
+// recap is the line of totals that stays, where the progress line does not. It
+// names the broker again: the head of the screen has long scrolled away.
+func (s *screen) recap(d *show, since time.Duration) {
+	c := d.watch.seen()
+	head := fmt.Sprintf("  ▪ %d:%02d  %s", int(since.Minutes()), int(since.Seconds())%60, c.text())
+	s.print(s.paint(bold, head), s.paint(dim, "    broker "+d.cluster.Brokers()[0]+", registry "+d.cluster.RegistryURL()), "")
 }
 
 func bar(n, total, width int) string {
@@ -323,31 +333,24 @@ func (s *screen) summary(sum *Summary) {
 		head += s.paint(bold, fmt.Sprintf("%12s", r.Name))
 	}
 	lines = append(lines, head)
-	line("published (records)", bold, func(t *streamtest.Tally) int { return t.Out })
+	line("published", bold, func(t *streamtest.Tally) int { return t.Delivered })
 	line("filtered, not its rows", "", func(t *streamtest.Tally) int { return t.Filtered })
 	line("quarantined", yellow, func(t *streamtest.Tally) int { return t.Quarantined })
 	line("lost", bold+";"+red, func(t *streamtest.Tally) int { return t.Lost })
 	line("doubled", bold+";"+red, func(t *streamtest.Tally) int { return t.Doubled })
 	line("out of order", bold+";"+red, func(t *streamtest.Tally) int { return t.Misordered })
 	line("not asked for", bold+";"+red, func(t *streamtest.Tally) int { return t.Wrong })
+	line("records written", "", func(t *streamtest.Tally) int { return t.Out })
 	lines = append(lines, "")
 	lines = append(lines, s.facts(sum)...)
 	s.print(append(lines, s.verdict(sum)...)...)
 }
 
 func (s *screen) facts(sum *Summary) []string {
-	codes := slices.SortedFunc(maps.Keys(sum.Quarantined), func(a, b string) int {
-		return cmp.Or(cmp.Compare(sum.Quarantined[b], sum.Quarantined[a]), strings.Compare(a, b))
-	})
-	for i, c := range codes {
-		codes[i] = fmt.Sprintf("%s %s", c, thousands(sum.Quarantined[c]))
-		if c == "parked" {
-			codes[i] += " (same key as one of those)"
-		}
-	}
 	out := []string{}
-	if len(codes) > 0 {
-		out = append(out, "  why quarantined   "+strings.Join(codes, ", "))
+	for i, r := range sum.Reasons {
+		out = append(out, fit([]string{"  why quarantined", ""}[min(i, 1)], 20)+
+			fmt.Sprintf("%s: %s %s", r.Topic, r.Code, thousands(r.Records)))
 	}
 	if sum.Kills > 0 {
 		out = append(out, fmt.Sprintf("  worker killed     everything delivered again after %.1f s", sum.Recovery))

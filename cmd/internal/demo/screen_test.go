@@ -103,14 +103,14 @@ func TestEvent(t *testing.T) {
 
 func TestSummaryScreen(t *testing.T) {
 	sum := &Summary{In: 12345, Kills: 1, Recovery: 1.26, Drained: true, Leaked: 3, Searched: 987,
-		Recipients:  []streamtest.Tally{{Name: "analytics", Out: 12000, Quarantined: 345, Doubled: 1}, {Name: "partner", Out: 8000}},
-		Quarantined: map[string]int{"undecided": 340, "parked": 5},
-		Findings:    []string{strings.Repeat("a long finding ", 12)}}
+		Recipients: []streamtest.Tally{{Name: "analytics", Delivered: 12000, Out: 12001, Quarantined: 345, Doubled: 1}, {Name: "partner", Delivered: 8000, Out: 8002}},
+		Reasons:    []Reason{{"cdc.shop.customers", "undecided", 3340}, {"cdc.shop.orders", "truncated", 5}},
+		Findings:   []string{strings.Repeat("a long finding ", 12)}}
 	var b bytes.Buffer
 	(&screen{out: &b, width: 80, color: true}).summary(sum)
 	atMost80(t, b.String())
 	text := ansi.ReplaceAllString(b.String(), "")
-	for _, w := range []string{"events in 12,345", "12,000       8,000", "undecided 340, parked 5 (", "after 1.3 s", "NOT exactly once", "LEAKED", "3 found"} {
+	for _, w := range []string{"events in 12,345", "published                     12,000       8,000", "records written               12,001       8,002", "why quarantined   cdc.shop.customers: undecided 3,340\n                    cdc.shop.orders: truncated 5", "after 1.3 s", "NOT exactly once", "LEAKED", "3 found"} {
 		if !strings.Contains(text, w) {
 			t.Errorf("no %q in\n%s", w, text)
 		}
