@@ -125,6 +125,7 @@ func (r *Runner) runWorkers(ctx context.Context, cancel context.CancelFunc) erro
 	defer drop()
 	r.net.onKill(drop)
 	r.ready.Store(true)
+	r.log.Info("running", "pipeline", r.cfg.Name, "slot", r.cfg.Slot, "workers", r.cfg.Workers, "epoch", r.gen.Load().policy.Transforms.Epoch)
 	defer context.AfterFunc(ctx, func() { r.ready.Store(false) })()
 	for n := range r.cfg.Workers {
 		w := &worker{r: r, n: n, id: instanceID(r.cfg.Name, r.cfg.Slot, n), sessCtx: sessCtx, log: r.log.With("worker", n)}
@@ -187,8 +188,14 @@ func (r *Runner) prepare(ctx context.Context) error {
 	if err = r.firstClock(ctx, gen); err != nil {
 		return err
 	}
-	r.gen.Store(gen)
+	r.use(gen)
 	return nil
+}
+
+// use makes gen the policy of every batch that begins from now on.
+func (r *Runner) use(gen *generation) {
+	r.gen.Store(gen)
+	r.metrics.epoch.Set(float64(gen.policy.Transforms.Epoch))
 }
 
 // firstClock reads the broker's time before the first record, where a
@@ -307,7 +314,7 @@ func (r *Runner) reload(ctx context.Context, p *Policy) error {
 		return err
 	}
 	r.expire(gen)
-	r.gen.Store(gen)
+	r.use(gen)
 	r.metrics.reloads.WithLabelValues("switched").Inc()
 	r.log.Info("policy switched", "epoch", p.Transforms.Epoch)
 	return nil
