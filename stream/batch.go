@@ -35,10 +35,12 @@ type batch struct {
 	fates    []lineage.Fate
 	names    []string // recipients, in the policy's order
 	keyText  []byte
+	id       []byte // scratch for a lineage header
 	tally    tally
 	touched  []*part
 
-	failed atomic.Pointer[produceError] // the first; set by kgo's goroutines
+	promise func(*kgo.Record, error)     // answered, made once
+	failed  atomic.Pointer[produceError] // the first; set by kgo's goroutines
 }
 
 // produceError is a record that the broker refused.
@@ -56,7 +58,9 @@ func (e *produceError) Error() string {
 func (e *produceError) Unwrap() error { return e.err }
 
 func newBatch(w *worker) *batch {
-	return &batch{w: w, scratch: transforms.NewScratch()}
+	b := &batch{w: w, scratch: transforms.NewScratch()}
+	b.promise = b.answered
+	return b
 }
 
 // reset starts a transaction under gen.
@@ -253,13 +257,13 @@ func (b *batch) publish(ctx context.Context, p *part, e *entry, i int, c *transf
 // headers gives an output its lineage id and what else it may carry
 // (contracts 13, 14, 17).
 func (b *batch) headers(out *kgo.Record, p *part, o *output, i int, j uint8, c *transforms.Copy, rec *kgo.Record) error {
-	var buf [40]byte
-	id, err := b.gen.lineage[i].Append(buf[:0], b.gen.policy.Transforms.Epoch,
+	id, err := b.gen.lineage[i].Append(b.id[:0], b.gen.policy.Transforms.Epoch,
 		lineage.Source{Topic: p.number, Partition: rec.Partition, Offset: rec.Offset, Output: j})
 	if err != nil {
 		return err
 	}
 	h := append(out.Headers, kgo.RecordHeader{Key: lineage.HeaderKey, Value: b.arena.keep(id)})
+	b.id = id
 	if o.keyHeader != nil && out.Key != nil {
 		h = append(h, kgo.RecordHeader{Key: framingHeader(true), Value: o.keyHeader})
 	}
@@ -309,7 +313,7 @@ func isTraceParent(v []byte) bool {
 
 // produce hands a record to the client; its answer is waited for in flush.
 func (b *batch) produce(r *kgo.Record) {
-	b.w.sess.Produce(b.w.sessCtx, r, b.answered)
+	b.w.sess.Produce(b.w.sessCtx, r, b.promise)
 }
 
 // answered keeps the first refusal. End would commit the offsets without the

@@ -283,7 +283,8 @@ func firstErr(a, b error) error {
 }
 
 // framed looks a registry schema up by the id before the payload or in the
-// headers (contract 13).
+// headers (contract 13). The client bounds its requests; a deadline here would
+// cost every record a timer.
 func (p *plans) framed(ctx context.Context, b *binding, enc Encoding, raw []byte, rec *kgo.Record, isKey bool) (*schemas.Schema, []byte, error) {
 	format := schemas.FormatAvro
 	if enc == EncodingConfluentJSON {
@@ -292,16 +293,12 @@ func (p *plans) framed(ctx context.Context, b *binding, enc Encoding, raw []byte
 	if !b.src.HeaderFraming {
 		return p.prefixed(ctx, raw, format)
 	}
-	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
-	defer cancel()
 	s, err := p.headerFramed(ctx, header(rec, framingHeader(isKey)), format)
 	return s, raw, err
 }
 
 // prefixed looks a schema up by the id before a payload.
 func (p *plans) prefixed(ctx context.Context, raw []byte, format schemas.Format) (*schemas.Schema, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
-	defer cancel()
 	id, rest, err := registry.DecodeID(raw)
 	if err != nil {
 		return nil, nil, err
