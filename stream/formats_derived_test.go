@@ -234,11 +234,12 @@ func TestReadOnlyRegistry(t *testing.T) {
 		f.register("out."+r.Name+".in.avro.t-value", value.Schema(), sr.TypeAvro)
 	}
 	f.knows = []string{"7", canary}
+	f.put("json", jsonText(`{"id":7}`, `-`)...) // ends the long poll, in which the waiting partition is not
 	f.drain()
 	f.held("avro")
 	f.want("a", "avro", strings.Replace(customersOf("a", idKey)[0], `{"id":"‹7›"} →`, "null →", 1))
 	f.want("b", "avro", strings.Replace(customersOf("b", idKey)[0], `{"id":7} →`, "null →", 1))
-	f.want("b", "json", `{"id":7} → {"id":7}`)
+	f.want("b", "json", `{"id":7} → {"id":7}`, `{"id":7} → null`)
 }
 
 func (f *forms) subjects() []string {
