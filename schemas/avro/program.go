@@ -22,8 +22,7 @@ const (
 	opInline    // an optional record whose fields stand in line, up to null
 )
 
-// quick is how scanner.skip passes over a value; it is quickNo where something
-// is reported.
+// quick is how scanner.usual reads a value; it leaves quickNo to scanner.step.
 type quick uint8
 
 const (
@@ -36,7 +35,7 @@ const (
 	quickBool
 )
 
-// quicks are the values that skip knows.
+// quicks are the values that usual knows.
 var quicks = [...]quick{opFixed: quickFixed, opBool: quickBool, opInt: quickInt, opLong: quickLong,
 	opBytes: quickBytes, opString: quickBytes, opInline: quickInline}
 
@@ -154,7 +153,7 @@ func newProgram(c *codec, want *schemas.Wanted) *program {
 func (k *compiler) emit(in ins) int {
 	at := len(k.out.ins)
 	in.null = int32(at) + 1
-	if !in.report && int(in.op) < len(quicks) {
+	if (in.mode != modeBranch || !in.report) && int(in.op) < len(quicks) {
 		in.quick = quicks[in.op]
 	}
 	k.out.ins = append(k.out.ins, in)

@@ -74,11 +74,13 @@ func (s *scanner) failVarint(next int, in *ins, at int) int {
 // it, or -1.
 func (s *scanner) run(from int32, i, n int) int {
 	for pc := from; ; {
-		in := &s.ins[pc]
-		if in.quick != quickNo {
-			pc, i = skip(s.src, s.ins, pc, i)
-			in = &s.ins[pc]
+		at, open, start, end := usual(s.src, s.ins, pc, i)
+		in := &s.ins[at]
+		if start >= 0 && s.take(in, open, start, end) {
+			pc, i = at+1, end
+			continue
 		}
+		pc, i = at, open
 		if in.op == opEnd {
 			if n--; n == 0 {
 				return i
@@ -104,11 +106,11 @@ func (s *scanner) step(in *ins, pc int32, i int) (int32, int) {
 		i++
 	default:
 		var null bool
-		if i, null = s.optional(in, i); null && in.report {
-			i = s.null(in, open, i)
+		if i, null = s.optional(in, i); null {
+			return in.null, s.null(in, open, i)
 		}
-		if null || i < 0 {
-			return in.null, i
+		if i < 0 {
+			return pc, -1
 		}
 	}
 	start := i
@@ -116,10 +118,7 @@ func (s *scanner) step(in *ins, pc int32, i int) (int32, int) {
 	case opInline:
 		return pc + 1, i
 	case opNull:
-		if in.report {
-			i = s.null(in, open, i)
-		}
-		return pc + 1, i
+		return pc + 1, s.null(in, open, i)
 	case opUnion:
 		return pc + 1, s.union(in, i)
 	case opRecord, opArray, opMap:
@@ -129,14 +128,9 @@ func (s *scanner) step(in *ins, pc int32, i int) (int32, int) {
 	default:
 		i = s.value(in, i)
 	}
-	if i < 0 || !in.report {
-		return pc + 1, i
+	if i >= 0 && in.report && !s.report(in, open, start, i, 0) {
+		i = s.fail(schemas.CodeTooLarge, in, start)
 	}
-	if len(s.spans) >= schemas.MaxSpans {
-		return pc, s.fail(schemas.CodeTooLarge, in, start)
-	}
-	s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(start), End: uint32(i),
-		Open: uint32(open), Close: uint32(i), Kind: in.kind})
 	return pc + 1, i
 }
 
@@ -197,11 +191,9 @@ func (s *scanner) value(in *ins, i int) int {
 
 // null reports a null and returns the index after it, or -1.
 func (s *scanner) null(in *ins, open, i int) int {
-	if len(s.spans) >= schemas.MaxSpans {
+	if in.report && !s.report(in, open, i, i, schemas.Null) {
 		return s.fail(schemas.CodeTooLarge, in, open)
 	}
-	s.spans = append(s.spans, schemas.Span{Leaf: in.leaf, Start: uint32(i), End: uint32(i),
-		Open: uint32(open), Close: uint32(i), Kind: in.kind, Flags: schemas.Null})
 	return i
 }
 
