@@ -69,5 +69,34 @@ func benchmarks() []Benchmark {
 			},
 			Run: inRig(workerFanout),
 		},
+		{
+			Name:  "worker-latency",
+			About: "end to end, p50, p99 and p99.9 at 20, 50 and 80 % of the top rate, with both settings (needs a broker)",
+			Goals: []Goal{
+				{Figure: "p50 at 20 % load, latency / throughput", Limit: 1, AtMost: true, Unit: "×"},
+				{Figure: "latency setting, 80 % load, reached", Limit: 99, Unit: "% of the rate"},
+				{Figure: "throughput setting, 80 % load, reached", Limit: 99, Unit: "% of the rate"},
+			},
+			Run: inRig(workerLatency),
+		},
+		{
+			Name:  "worker-scale",
+			About: "1, 2 and 4 processes of weir run: CPU an event stays flat (needs a broker)",
+			Goals: []Goal{
+				{Figure: "workers 2 / workers 1", Limit: 1.1, AtMost: true, Unit: "×"},
+				{Figure: "workers 4 / workers 1", Limit: 1.1, AtMost: true, Unit: "×"},
+			},
+			Run: inRig(workerScale),
+		},
+		{
+			Name:  "worker-memory",
+			About: "what weir run keeps resident, 12 and 1,000 partitions, over 10 million events (needs a broker)",
+			Goals: []Goal{
+				{Figure: "peak, 12 partitions", Limit: 256, AtMost: true, Unit: "MiB"},
+				{Figure: "peak, 1000 partitions", Limit: 1024, AtMost: true, Unit: "MiB"},
+				{Figure: "last tenth / second tenth", Limit: 1.1, AtMost: true, Unit: "×"},
+			},
+			Run: inRig(workerMemory),
+		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -84,12 +85,11 @@ func (g *rig) drain(s *side, first bool) (cost, error) {
 }
 
 func (l *launched) stop() {
+	var all sync.WaitGroup
 	for _, p := range l.processes {
-		go p.stop()
+		all.Go(p.stop)
 	}
-	for _, p := range l.processes {
-		<-p.done
-	}
+	all.Wait()
 }
 
 // mark is a moment of a run.
@@ -164,7 +164,7 @@ func (l *launched) warm(ctx context.Context, n int64) (*mark, error) {
 
 func (m mark) since(from mark) cost {
 	events := float64(m.n - from.n)
-	return cost{micros: float64((m.cpu-from.cpu).Microseconds()) / events, rate: events / m.at.Sub(from.at).Seconds()}
+	return cost{micros: float64((m.cpu - from.cpu).Microseconds()) / events, rate: events / m.at.Sub(from.at).Seconds()}
 }
 
 // check reads a side's committed copies: as many as its input for each output,
@@ -179,7 +179,7 @@ func (g *rig) check(l *launched, in *input) error {
 			return fmt.Errorf("%d copies of %d events in %s; its last lines:\n%s", got, in.total, topic, l.processes[0].logs.String())
 		}
 		if want := int64(0); l.protected && leaked != want || !l.protected && leaked != got {
-			return fmt.Errorf("%d of %d copies hold a phone number in the clear: the side does not do its work", leaked, got)
+			return fmt.Errorf("%d of %d copies hold an e-mail address in the clear: the side does not do its work", leaked, got)
 		}
 	}
 	return nil
