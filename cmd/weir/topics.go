@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,7 @@ func (p *program) topics(c *cobra.Command, paths []string, apply bool) error {
 	}
 	if err := p.emit(changes, func(w io.Writer) {
 		printChanges(w, changes)
-		printOutcome(w, pending, apply)
+		printOutcome(w, changes, pending, apply)
 	}); err != nil {
 		return err
 	}
@@ -77,7 +78,10 @@ func (p *program) topics(c *cobra.Command, paths []string, apply bool) error {
 }
 
 // printOutcome ends plan and apply with what was done, or what to do.
-func printOutcome(w io.Writer, pending int, applied bool) {
+func printOutcome(w io.Writer, changes []stream.TopicChange, pending int, applied bool) {
+	if !slices.ContainsFunc(changes, func(ch stream.TopicChange) bool { return !strings.HasPrefix(ch.Topic, "_weir.") }) {
+		fmt.Fprintln(w, "no topic matches the policy's sources yet; recipient topics are made like theirs: plan again once they are there")
+	}
 	switch {
 	case pending == 0:
 		fmt.Fprintln(w, "nothing to change")

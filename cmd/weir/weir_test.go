@@ -105,6 +105,9 @@ func fakeProgram() *program {
 			return nil
 		},
 		planTopics: func(context.Context, stream.Config) ([]stream.TopicChange, error) {
+			if os.Getenv("FAKE_TOPICS") == "early" {
+				return []stream.TopicChange{{Topic: "_weir.shop.state", Action: stream.ActionNone}}, nil
+			}
 			return []stream.TopicChange{
 				{Topic: "_weir.shop.state", Action: stream.ActionNone, Partitions: 1, Replication: 1, Why: "epochs"},
 				{Topic: "clean.analytics.shop.orders", Action: stream.ActionCreate, Partitions: 3, Replication: 1,
