@@ -2,6 +2,7 @@ package transforms_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -218,5 +219,34 @@ func TestKeyTextCompilesOnce(t *testing.T) {
 	}
 	if len(spy.seen) != 1 {
 		t.Errorf("%d programs for one plan's keys", len(spy.seen))
+	}
+}
+
+// TestHostileManyNames: a record of many undeclared names is read once, not once
+// a name; a quadratic reader takes hours for these and loses its partition.
+func TestHostileManyNames(t *testing.T) {
+	p := avroPolicy(t, transforms.Recipient{Name: "r", Unknown: transforms.DropUnknown, Treat: treat("field:shop.t.id", "pass", "field:shop.t.x*", "token")})
+	for prefix, want := range map[string]schemas.Code{"a": "", "x": transforms.CodeTooManyNames} {
+		s, err := jsonrec.New(transforms.DeclaredPaths(p, flatRow, false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := transforms.Compile(transforms.Input{Policy: p, Dataset: flatRow, Value: s, Kinds: all.Kinds(), Ring: ring(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		b.WriteString(`{"id":1`)
+		for i := range 200_000 {
+			fmt.Fprintf(&b, `,"%s%d":[1]`, prefix, i)
+		}
+		b.WriteString(`}`)
+		copies, _ := plan.Protect(transforms.NewScratch(), &transforms.Event{NullKey: true, Value: []byte(b.String())}, nil)
+		if copies[0].Code != want {
+			t.Errorf("%s: %v %s", prefix, copies[0].Fate, copies[0].Code)
+		}
+		if want == "" && string(copies[0].Outs[0].Value) != `{"id":1}` {
+			t.Errorf("%.100s", copies[0].Outs[0].Value)
+		}
 	}
 }

@@ -25,7 +25,9 @@ func (p *Plan) learn(s *Scratch) (*Plan, failure) {
 			return nil, f
 		}
 		found[kind] = append(found[kind], list...)
-		n += len(list)
+		if n += len(list); learned(pl.side.schema)+len(found[kind]) > MaxLearned { // before the work of it
+			return nil, failure{CodeTooManyNames, "*"}
+		}
 	}
 	if n == 0 {
 		return nil, failure{}
@@ -69,16 +71,17 @@ func learned(s *schemas.Schema) int {
 func (p *Plan) learnable(pl *payload) ([][]string, failure) {
 	var out [][]string
 	seen := map[string]bool{}
-	for i := range pl.view.Spans {
-		span := &pl.view.Spans[i]
-		if span.Leaf != schemas.Unknown {
-			continue
-		}
-		paths, err := jsonrec.UnknownLeaves(pl.side.schema, &pl.view, i)
+	spans, err := jsonrec.Unknowns(pl.side.schema, &pl.view)
+	if err != nil {
+		return nil, failed(err, schemas.CodeUndeclared, "*")
+	}
+	for _, u := range spans {
+		paths, err := jsonrec.LeavesBelow(&pl.view, u)
 		if err != nil {
 			return nil, failed(err, schemas.CodeUndeclared, "*")
 		}
-		if span.Flags&schemas.Container != 0 && p.isEmpty(pl, i, paths) {
+		// An empty container holds no value: it has no leaf to learn.
+		if pl.view.Spans[u.Span].Flags&schemas.Container != 0 && len(paths) == 1 && len(paths[0]) == len(u.Path) {
 			continue
 		}
 		for _, steps := range paths {
@@ -90,13 +93,6 @@ func (p *Plan) learnable(pl *payload) ([][]string, failure) {
 		}
 	}
 	return out, failure{}
-}
-
-// isEmpty reports whether an unknown container holds no value: it has no leaf
-// to learn.
-func (p *Plan) isEmpty(pl *payload, i int, paths [][]string) bool {
-	own, err := jsonrec.UnknownPath(pl.side.schema, &pl.view, i)
-	return err != nil || len(paths) == 1 && len(paths[0]) == len(own)
 }
 
 // decides reports whether a written rule or any of the policy's covers a name.

@@ -10,26 +10,42 @@ import (
 // maxLearned bounds what UnknownLeaves lists of one span.
 const maxLearned = 2_000
 
+// UnknownSpan is an Unknown span of a view with the names that lead to it.
+type UnknownSpan struct {
+	Span int
+	Path []string // as UnknownPath gives it
+}
+
+// Unknowns is the Unknown spans of v with their paths, in order. It reads the
+// record once for all of them: a record may hold a million. s must come from
+// this package and have scanned v.
+func Unknowns(s *schemas.Schema, v *schemas.View) ([]UnknownSpan, error) {
+	c, ok := s.Codec.(*codec)
+	if !ok {
+		return nil, schemas.Fail(schemas.CodeUnsupported, "")
+	}
+	f := finder{lexer: lexer{src: v.Src}}
+	for i := range v.Spans {
+		if v.Spans[i].Leaf < 0 {
+			f.targets = append(f.targets, int(v.Spans[i].Open))
+			f.found = append(f.found, UnknownSpan{Span: i})
+		}
+	}
+	return f.found, f.run(c)
+}
+
 // UnknownPath is the path of an Unknown span of v, step by step as in
-// [schemas.Leaf] Names. It reads the record again, for it is needed once a new
-// name. The steps are undeclared names: they are never printed. s must come
-// from this package and have scanned v.
+// [schemas.Leaf] Names. It reads the record again: [Unknowns] is for more than
+// one. The steps are undeclared names: they are never printed. s must come from
+// this package and have scanned v.
 func UnknownPath(s *schemas.Schema, v *schemas.View, i int) ([]string, error) {
 	c, ok := s.Codec.(*codec)
 	if !ok || i < 0 || i >= len(v.Spans) || v.Spans[i].Leaf >= 0 {
 		return nil, schemas.Fail(schemas.CodeUnsupported, "")
 	}
-	f := finder{lexer: lexer{src: v.Src}, target: int(v.Spans[i].Open)}
-	p := f.space(0)
-	if c.block != nil {
-		if p = f.payload(p); p < 0 {
-			return nil, schemas.Fail(schemas.CodeMalformed, "")
-		}
-	}
-	if !f.find(c.root, p, 0) {
-		return nil, schemas.Fail(schemas.CodeMalformed, "")
-	}
-	return f.steps, nil
+	f := finder{lexer: lexer{src: v.Src}, targets: []int{int(v.Spans[i].Open)}, found: []UnknownSpan{{Span: i}}}
+	err := f.run(c)
+	return f.found[0].Path, err
 }
 
 // UnknownLeaves is the paths of all scalars inside an Unknown span: that of
@@ -43,18 +59,39 @@ func UnknownLeaves(s *schemas.Schema, v *schemas.View, i int) ([][]string, error
 	if err != nil {
 		return nil, err
 	}
+	return LeavesBelow(v, UnknownSpan{i, steps})
+}
+
+// LeavesBelow is UnknownLeaves of a span whose path is known.
+func LeavesBelow(v *schemas.View, u UnknownSpan) ([][]string, error) {
 	l := lister{lexer: lexer{src: v.Src}, seen: map[string]bool{}}
-	if l.list(steps, int(v.Spans[i].Open)) < 0 {
+	if l.list(u.Path, int(v.Spans[u.Span].Open)) < 0 {
 		return nil, schemas.Fail(l.code, "*")
 	}
 	return l.paths, nil
 }
 
-// finder descends to where a value begins. The record was scanned before.
+// finder descends to where values begin. The record was scanned before.
 type finder struct {
 	lexer
-	target int
-	steps  []string
+	targets []int // ascending
+	next    int   // target
+	found   []UnknownSpan
+	steps   []string
+}
+
+func (f *finder) run(c *codec) error {
+	if len(f.targets) == 0 {
+		return nil
+	}
+	p := f.space(0)
+	if c.block != nil {
+		p = f.payload(p)
+	}
+	if p < 0 || !f.find(c.root, p, 0) || f.next < len(f.targets) {
+		return schemas.Fail(schemas.CodeMalformed, "")
+	}
+	return nil
 }
 
 func (f *finder) payload(p int) int {
@@ -65,16 +102,18 @@ func (f *finder) payload(p int) int {
 			return value
 		}
 		if p = f.skip(value, 1); p >= 0 {
-			p, more = f.next(p, '}')
+			p, more = f.lexer.next(p, '}')
 		}
 	}
 	return -1
 }
 
 // find descends into the value at p, which stands at n, a place of the schema
-// or nil beyond them.
+// or nil beyond them, as far as targets stand in it.
 func (f *finder) find(n *node, p, depth int) bool {
-	if p == f.target {
+	if p == f.targets[f.next] {
+		f.found[f.next].Path = slices.Clone(f.steps)
+		f.next++
 		return true
 	}
 	var closing byte
@@ -91,7 +130,7 @@ func (f *finder) find(n *node, p, depth int) bool {
 	isObject := closing == '}'
 	p = f.space(p + 1)
 	more := f.src[p] != closing
-	for i := 0; more; i++ {
+	for i := 0; more && f.next < len(f.targets); i++ {
 		step, in := f.step(n, &p, isObject, i)
 		if p < 0 {
 			return false
@@ -100,15 +139,23 @@ func (f *finder) find(n *node, p, depth int) bool {
 		if end < 0 {
 			return false
 		}
-		if p <= f.target && f.target < end {
-			if !isPair(n, isObject) {
-				f.steps = append(f.steps, step)
-			}
-			return f.find(in, p, depth+1)
+		if p <= f.targets[f.next] && f.targets[f.next] < end && !f.inside(step, in, isPair(n, isObject), p, depth) {
+			return false
 		}
-		p, more = f.next(end, closing)
+		p, more = f.lexer.next(end, closing)
 	}
-	return false
+	return true
+}
+
+// inside finds the targets in one member or element.
+func (f *finder) inside(step string, in *node, pair bool, p, depth int) bool {
+	n := len(f.steps)
+	if !pair {
+		f.steps = append(f.steps, step)
+	}
+	ok := f.find(in, p, depth+1)
+	f.steps = f.steps[:n]
+	return ok
 }
 
 // step is how the schema calls the member, or the element with index i, at p,
