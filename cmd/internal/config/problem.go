@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"weir/transforms"
 )
@@ -79,12 +80,38 @@ func (s sources) excerpt(pos transforms.Pos, hideValue bool) string {
 	if hideValue {
 		line = maskAfterKey(line, pos.Col)
 	}
-	line = strings.ReplaceAll(line, "\t", " ")
-	if r := []rune(line); len(r) > 160 {
-		line = string(r[:160]) + "…"
-	}
+	line, at := window(strings.Map(printable, line), max(0, pos.Col-1))
 	margin := fmt.Sprintf("%6d | ", pos.Line)
-	return margin + line + "\n" + strings.Repeat(" ", len(margin)-2) + "| " + strings.Repeat(" ", max(0, pos.Col-1)) + "^"
+	return margin + line + "\n" + strings.Repeat(" ", len(margin)-2) + "| " + strings.Repeat(" ", at) + "^"
+}
+
+// printable keeps a file that is no text from writing to the terminal what the
+// terminal obeys.
+func printable(r rune) rune {
+	switch {
+	case r == '\t':
+		return ' '
+	case !unicode.IsPrint(r):
+		return '·'
+	}
+	return r
+}
+
+// excerptWidth is how much of a long line an excerpt shows.
+const excerptWidth = 120
+
+// window cuts a long line so that the character at stays in sight, and answers
+// where it stands then.
+func window(line string, at int) (string, int) {
+	r := []rune(line)
+	if cut := at - excerptWidth*3/4; cut > 0 && cut < len(r) {
+		r = append([]rune{'…'}, r[cut+1:]...)
+		at -= cut
+	}
+	if len(r) > excerptWidth {
+		r = append(r[:excerptWidth-1:excerptWidth-1], '…')
+	}
+	return string(r), at
 }
 
 const masked = "***"
