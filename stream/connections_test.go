@@ -90,7 +90,7 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 		}
 	}
 	k := Kafka{SASL: SASL{Mechanism: "PLAIN"}}
-	if err := k.dialErr(kerr.SaslAuthenticationFailed); ExitCode(err) != ExitNotAllowed {
+	if err := k.dialErr(kerr.SaslAuthenticationFailed); ExitCode(err) != ExitNotAllowed || !strings.Contains(err.Error(), "refuses") {
 		t.Errorf("a broker that says no: %v", err)
 	}
 	if err := k.dialErr(io.EOF); ExitCode(err) != ExitAgain || !strings.Contains(err.Error(), "password") {

@@ -257,3 +257,30 @@ func TestTopicMadeAnew(t *testing.T) {
 	}
 	g.want("strict", "1", "2", "3")
 }
+
+// An offset that was committed for a topic of the same name, deleted since, says
+// nothing about the new one: it begins at its beginning (contract 27).
+func TestOffsetOfADeletedTopicCountsForNothing(t *testing.T) {
+	g := newPlain(t, 1)
+	g.put(rawRec("a", "1", ""))
+	g.leave(g.startSettled())
+	if err := g.c.Kafka.DeleteTopic(rawTopic); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.c.CreateTopics(1, rawTopic); err != nil {
+		t.Fatal(err)
+	}
+	g.prod.PurgeTopicsFromProducing(rawTopic)
+	g.put(rawRec("b", "2", ""), rawRec("b", "3", ""))
+	g.rewind(map[int32]int64{0: 1}) // what the old topic left behind
+	g.startSettled()
+	g.want("strict", "1", "2", "3")
+}
+
+// startSettled starts and waits until all is committed.
+func (g *rig) startSettled() *running {
+	g.t.Helper()
+	run := g.start(g.cfg, nil)
+	g.settled()
+	return run
+}
