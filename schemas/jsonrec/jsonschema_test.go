@@ -328,3 +328,19 @@ func TestJSONSchemaBomb(t *testing.T) {
 		t.Errorf("%d MiB for %d KiB of text", spent, text.Len()>>10)
 	}
 }
+
+// TestUntreatedReferences: a copy is registered without references, so what the
+// schema refers to stands in its text even where nothing is treated.
+func TestUntreatedReferences(t *testing.T) {
+	s, err := FromJSONSchema(`{"type":"object","properties":{"p":{"$ref":"place.json"}}}`, Ref{Name: "place.json", Text: `{"type":"object","properties":{"city":{"type":"string"}}}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, err := s.Codec.Derive(schemas.ShapeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := shape.Schema(), `{"type":"object","properties":{"p":{"type":"object","properties":{"city":{"type":"string"}}}}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
