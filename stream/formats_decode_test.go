@@ -45,7 +45,7 @@ func (f *forms) decode(s *Source, enc Encoding, r *kgo.Record, b []byte, header,
 		}
 		return sorted(f.t, b)
 	}
-	text := ""
+	var text string
 	if s.HeaderFraming {
 		text = f.byHeader(r, header, r.Topic+side)
 	} else {
