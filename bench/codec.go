@@ -20,7 +20,7 @@ type rewriter struct {
 	codec schemas.Codec
 	want  *schemas.Wanted
 	shape schemas.Shape
-	texts map[int32][]byte // by leaf
+	texts [][]byte // by leaf, as the engine has them; nil: no edit
 	src   []byte
 	view  schemas.View
 	edits []schemas.Edit
@@ -28,7 +28,7 @@ type rewriter struct {
 }
 
 func newRewriter(s *schemas.Schema, src []byte, rs []replacement) (*rewriter, error) {
-	w := &rewriter{codec: s.Codec, src: src, want: &schemas.Wanted{Leaf: make([]bool, len(s.Leaves))}, texts: map[int32][]byte{}}
+	w := &rewriter{codec: s.Codec, src: src, want: &schemas.Wanted{Leaf: make([]bool, len(s.Leaves))}, texts: make([][]byte, len(s.Leaves))}
 	var changes []schemas.Change
 	for _, r := range rs {
 		leaves := s.Find(r.path)
@@ -37,7 +37,7 @@ func newRewriter(s *schemas.Schema, src []byte, rs []replacement) (*rewriter, er
 		}
 		for _, l := range leaves {
 			w.want.Leaf[l] = true
-			w.texts[int32(l)] = r.text
+			w.texts[l] = r.text
 			changes = append(changes, schemas.Change{Leaf: l, Op: schemas.Retype, Kind: s.Leaves[l].Kind, Scale: s.Leaves[l].Scale})
 		}
 	}
@@ -60,7 +60,7 @@ func (w *rewriter) once() error {
 		if sp.Flags&(schemas.Null|schemas.Container) != 0 || sp.Leaf < 0 || !w.want.Leaf[sp.Leaf] {
 			continue
 		}
-		if text, ok := w.texts[sp.Leaf]; ok {
+		if text := w.texts[sp.Leaf]; text != nil {
 			w.edits = append(w.edits, schemas.Edit{Span: int32(i), Data: text})
 		}
 	}

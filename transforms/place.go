@@ -145,9 +145,10 @@ var (
 		"redo_thread", "user_name", "row_id", "collection", "ord", "h", "tord", "stxnid", "lsid", "txnNumber",
 		"wallTime", "keyspace", "shard", "vgtid", "begin_lsn", "cluster", "origin", "origin_lsn", "commit_ts", "start_scn"}
 	// flatFields are what ExtractNewRecordState adds by name, with its prefix "__".
+	// A table may have such a column too, so the list is short: what people call
+	// their own columns (__name, __file, __row …) needs a decision.
 	flatFields = []string{"__op", "__deleted", "__ts_ms", "__ts_us", "__ts_ns", "__table", "__db", "__schema",
-		"__lsn", "__txId", "__name", "__connector", "__version", "__snapshot", "__sequence", "__xmin", "__file",
-		"__pos", "__row", "__server_id", "__gtid", "__thread", "__scn", "__commit_scn", "__change_lsn", "__commit_lsn",
+		"__lsn", "__txId", "__snapshot", "__xmin", "__scn", "__commit_scn", "__change_lsn", "__commit_lsn",
 		"__transaction_id", "__transaction_total_order", "__transaction_data_collection_order"}
 )
 
