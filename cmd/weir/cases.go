@@ -102,7 +102,7 @@ func (r *runner) openRing() (*keys.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "test.key")
 	if err := os.WriteFile(path, testRing, 0o600); err != nil {
 		return nil, err
@@ -221,7 +221,7 @@ func payload(text config.JSON, raw *string, enc stream.Encoding, s *schemas.Sche
 		return []byte(str), false, nil
 	}
 	if s == nil {
-		return nil, false, fmt.Errorf("the %s is Avro: name its schema file under schemas:", what)
+		return nil, false, fmt.Errorf("the %s is Avro: name its schema file under `schemas`", what)
 	}
 	b, err = encodeAvro(s.Text, text)
 	if err != nil {
@@ -272,7 +272,7 @@ func readPayload(shape schemas.Shape, b []byte, null bool) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var v any
-	if err := dec.Decode(&v); err != nil || dec.More() {
+	if ok := dec.Decode(&v) == nil && !dec.More(); !ok {
 		return string(b), nil // a string or opaque key
 	}
 	return v, nil

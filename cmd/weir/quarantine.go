@@ -165,7 +165,7 @@ func printEntries(w io.Writer, entries []entry, show bool) {
 // printTotals ends a list for people: how many wait, and why.
 func printTotals(w io.Writer, entries []entry) {
 	if len(entries) == 0 {
-		fmt.Fprintln(w, "nothing in quarantine")
+		fmt.Fprintln(w, "nothing found in quarantine")
 		return
 	}
 	waiting, codes := 0, map[string]int{}

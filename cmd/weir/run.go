@@ -72,7 +72,11 @@ func (p *program) runPipeline(ctx context.Context, paths []string, slot, workers
 	logStart(&scfg)
 	ctx, stop := drainOnSignal(ctx, scfg.Log)
 	defer stop()
-	if err := p.engine.run(ctx, scfg); err != nil {
+	err = p.engine.run(ctx, scfg)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // told to stop while it still started: nothing was under way
+	}
+	if err != nil {
 		code := classify(err)
 		scfg.Log.Error("stopped", "text", err.Error(), "exit", code)
 		return failed(code)

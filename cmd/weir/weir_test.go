@@ -96,6 +96,10 @@ func fakeProgram() *program {
 				return &stream.Gone{What: "broker", Err: errors.New("connection refused")}
 			case "refused":
 				return &stream.Refused{Why: "epoch 12 was used by another policy: use 13"}
+			case "starting": // the signal comes while the broker is still asked
+				_ = fakeStarted()
+				<-ctx.Done()
+				return &stream.Gone{What: "broker", Err: ctx.Err()}
 			case "stuck":
 				return fakeStuck(ctx)
 			case "reload":
@@ -186,10 +190,7 @@ func fakeReloads(cfg stream.Config) error {
 // fakeStuck is an engine whose drain never ends. It says where it is by files:
 // started holds its process id.
 func fakeStuck(ctx context.Context) error {
-	if err := os.WriteFile("started.tmp", fmt.Append(nil, os.Getpid()), 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename("started.tmp", "started"); err != nil {
+	if err := fakeStarted(); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -198,6 +199,13 @@ func fakeStuck(ctx context.Context) error {
 	}
 	time.Sleep(scriptTimeout)
 	return errors.New("nobody ended it")
+}
+
+func fakeStarted() error {
+	if err := os.WriteFile("started.tmp", fmt.Append(nil, os.Getpid()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename("started.tmp", "started")
 }
 
 // awaitFile FILE: waits until a file is there.

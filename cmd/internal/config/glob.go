@@ -91,6 +91,3 @@ func overlap(a, b string) bool {
 	}
 	return walk(0, 0)
 }
-
-// isGlob reports whether s holds a wildcard.
-func isGlob(s string) bool { return strings.ContainsAny(s, "*?") }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -64,9 +65,10 @@ func (c *crew) start(ctx context.Context, slot int) error {
 		defer close(m.done)
 		err := w.Run(ctx)
 		c.mu.Lock()
-		killed := m.killed
+		// One that was told to stop while it still started has nothing to report.
+		over := m.killed || c.stopped && errors.Is(err, context.Canceled)
 		c.mu.Unlock()
-		if err != nil && !killed {
+		if err != nil && !over {
 			c.failed <- fmt.Errorf("worker %d: %w", slot, err)
 		}
 	}()

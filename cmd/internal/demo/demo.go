@@ -216,7 +216,7 @@ func (s *show) play(ctx context.Context) error {
 	defer tick.Stop()
 	begin, owed := time.Now(), 0.0
 	lastShown, lastRecap := begin, begin
-	for s.o.Events == 0 || s.produced < s.o.Events {
+	for s.o.Events == 0 || s.produced < s.o.Events || s.toKill() {
 		owed += s.pace() / 20
 		n := int(owed)
 		owed -= float64(n)

@@ -103,6 +103,15 @@ func TestBreak(t *testing.T) {
 	}
 }
 
+// TestAtOnce: a stream that is produced faster than workers start loses none of
+// the scenes.
+func TestAtOnce(t *testing.T) {
+	sum, _ := run(t, Options{Events: 200, Rate: -1})
+	if !sum.OK() || !sum.Drained || sum.Kills != 1 || sum.Quarantined["undecided"] == 0 {
+		t.Errorf("verdict %+v", sum)
+	}
+}
+
 // TestCancel: Ctrl-C drains and judges what there is.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
