@@ -114,8 +114,8 @@ func (b *batch) partition(ctx context.Context, t tp, recs []*kgo.Record) (*holdi
 		if err := b.record(ctx, p, rec); err != nil {
 			return b.sort(p, err)
 		}
-		if b.failed.Load() != nil {
-			break
+		if b.anyRefused() {
+			break // flush says what
 		}
 	}
 	return nil, nil
@@ -315,6 +315,9 @@ func isTraceParent(v []byte) bool {
 func (b *batch) produce(r *kgo.Record) {
 	b.w.sess.Produce(b.w.sessCtx, r, b.promise)
 }
+
+// anyRefused reports whether the broker has refused a record of the transaction.
+func (b *batch) anyRefused() bool { return b.failed.Load() != nil }
 
 // answered keeps the first refusal. End would commit the offsets without the
 // record (libraries.md §1 rule 1), so flush asks for it.

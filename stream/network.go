@@ -45,7 +45,7 @@ func (n *network) dial(ctx context.Context, proto, host string) (net.Conn, error
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.dead {
-		c.Close()
+		_ = c.Close()
 		return nil, errKilled
 	}
 	n.conns[c] = struct{}{}
@@ -57,14 +57,14 @@ func handshake(ctx context.Context, c net.Conn, config *tls.Config, host string)
 	if config.ServerName == "" {
 		name, _, err := net.SplitHostPort(host)
 		if err != nil {
-			c.Close()
+			_ = c.Close()
 			return nil, err
 		}
 		config.ServerName = name
 	}
 	t := tls.Client(c, config)
 	if err := t.HandshakeContext(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	return t, nil
@@ -100,7 +100,7 @@ func (n *network) kill() {
 	defer n.mu.Unlock()
 	n.dead = true
 	for c := range n.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	for _, f := range n.drops {
 		f()

@@ -83,7 +83,7 @@ func (w *worker) run(ctx context.Context) error {
 	for {
 		err := w.session(ctx)
 		if ctx.Err() != nil || w.r.killed.Load() {
-			return nil
+			return nil //nolint:nilerr // it was told to end: how the session ended no longer matters
 		}
 		var fenced *Fenced
 		if errors.As(err, &fenced) || !recoverable(err) {

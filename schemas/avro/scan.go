@@ -136,7 +136,8 @@ func (s *scanner) step(in *ins, pc int32, i int) (int32, int) {
 
 // sized reads a string or bytes: where they start after the length, and end.
 func (s *scanner) sized(in *ins, at int) (start, end int) {
-	u, i := uint64(0), at
+	var u uint64
+	i := at
 	if i < len(s.src) && s.src[i] < 0x80 {
 		u = uint64(s.src[i])
 		i++

@@ -34,7 +34,7 @@ func usual(src []byte, ins []ins, pc int32, i int) (at int32, open, start, end i
 		}
 		start := next
 		if in.quick == quickBytes {
-			size := 0
+			var size int
 			if head&0x81 == 0 {
 				size = int(head & 0x7e >> 1)
 				start++
