@@ -16,6 +16,8 @@ type workerOptions struct {
 	events  int
 	idle    time.Duration
 	seconds int
+	self    string // this program; the test's is another
+	weir    string // a binary instead of the tree's: to compare two of them
 }
 
 func (o *workerOptions) flags(fs *flag.FlagSet) {
@@ -24,6 +26,7 @@ func (o *workerOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.profile, "profile", "", "")
 	fs.IntVar(&o.events, "events", 10_000_000, "")
 	fs.DurationVar(&o.idle, "idle", 2*time.Minute, "")
+	fs.StringVar(&o.weir, "weir", "", "")
 	fs.IntVar(&o.seconds, "seconds", 10, "")
 }
 

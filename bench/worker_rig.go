@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
@@ -58,8 +60,10 @@ func newRig(r *R) (*rig, error) {
 	var id [3]byte
 	_, _ = rand.Read(id[:]) // never fails
 	g := &rig{r: r, id: "bench" + hex.EncodeToString(id[:]), brokers: list}
-	if g.self, err = os.Executable(); err != nil {
-		return nil, err
+	if g.self = r.worker.self; g.self == "" {
+		if g.self, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	if g.dir, err = os.MkdirTemp("", "weir-bench-"); err != nil {
 		return nil, err
@@ -78,8 +82,7 @@ func newRig(r *R) (*rig, error) {
 
 // prepare builds the programs and starts the registry.
 func (g *rig) prepare() error {
-	g.weir = filepath.Join(g.dir, "weir")
-	if err := build(".", g.weir, "weir/cmd/weir"); err != nil {
+	if err := g.findWeir(); err != nil {
 		return err
 	}
 	if g.r.worker.rpcn != "" {
@@ -96,6 +99,17 @@ func (g *rig) prepare() error {
 	g.registryURL = "http://" + l.Addr().String()
 	go func() { _ = g.registry.Serve(l) }() // until close
 	return nil
+}
+
+// findWeir builds the tree's binary, once, or takes the one that is given.
+func (g *rig) findWeir() (err error) {
+	if g.weir = g.r.worker.weir; g.weir != "" {
+		g.r.Note("weir is %s, not the tree's", filepath.Base(g.weir))
+		g.weir, err = filepath.Abs(g.weir)
+		return err
+	}
+	g.weir = filepath.Join(g.dir, "weir")
+	return build(".", g.weir, "weir/cmd/weir")
 }
 
 func build(dir, out string, args ...string) error {
@@ -225,9 +239,13 @@ func (g *rig) emptyInput(avro bool, partitions int, configs map[string]*string) 
 	return in, newEvents(true, ids[0], ids[1]), nil
 }
 
-// committed is how many records of in a group has committed.
+// committed is how many records of in a group has committed; 0 before there is
+// a group.
 func (g *rig) committed(ctx context.Context, in *input, group string) (n int64, err error) {
 	offsets, err := g.adm.FetchOffsets(ctx, group)
+	if kerr.IsRetriable(err) || errors.Is(err, kerr.GroupIDNotFound) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,11 @@ func (g *rig) weirSide(name string, p policyOf, slots int) side {
 		path, err := p.write(g)
 		if err != nil {
 			return nil, err
+		}
+		if p.in.partitions > 100 {
+			if err := g.apply(path); err != nil {
+				return nil, err
+			}
 		}
 		group := "weir." + run
 		l := &launched{protected: p.protect, progress: func(ctx context.Context) (int64, error) { return g.committed(ctx, p.in, group) }}
@@ -37,6 +43,19 @@ func (g *rig) weirSide(name string, p policyOf, slots int) side {
 		return l, nil
 	}
 	return s
+}
+
+// apply makes a pipeline's topics, as an operator does: a broker takes its time
+// for thousands of partitions, and each try goes on where the last one ended.
+func (g *rig) apply(path string) error {
+	var out []byte
+	var err error
+	for range 5 {
+		if out, err = exec.Command(g.weir, "topics", "apply", path).CombinedOutput(); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("weir topics apply: %w\n%s", err, out)
 }
 
 // spread reports whether a group is stable with n members that all have work.
