@@ -37,6 +37,7 @@ type batch struct {
 	keyText  []byte
 	id       []byte // scratch for a lineage header
 	tally    tally
+	news     []waitingKind // quarantined for a reason that was not logged yet
 	touched  []*part
 
 	promise func(*kgo.Record, error)     // answered, made once
@@ -74,6 +75,7 @@ func (b *batch) reset(w *worker, gen *generation) {
 	b.records.reset()
 	b.tally.reset(len(b.names))
 	b.touched = b.touched[:0]
+	b.news = b.news[:0]
 	b.failed.Store(nil)
 }
 
@@ -365,6 +367,7 @@ func (b *batch) forgetCounts() {
 // moved.
 func (b *batch) report() {
 	b.tally.report(b.w.r.metrics, b.names)
+	b.tellNews()
 	moved := false
 	b.w.refusals = 0
 	for _, p := range b.touched {

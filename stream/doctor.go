@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -48,7 +49,7 @@ func Doctor(ctx context.Context, cfg Config) ([]Check, error) {
 	}
 	d := &doctor{cfg: &cfg, ms: ms}
 	if d.cl, err = cfg.Kafka.dial(ctx); err != nil {
-		d.say("broker", CheckFailed, "%s", reason(err))
+		d.say("broker", CheckFailed, "%s: %s", strings.Join(cfg.Kafka.Brokers, ", "), reason(err))
 		return d.checks, nil
 	}
 	defer d.cl.Close()
@@ -72,7 +73,7 @@ func (d *doctor) broker(ctx context.Context) {
 			break
 		}
 	}
-	d.say("broker", CheckOK, "%d brokers, %s", len(m.Brokers), version)
+	d.say("broker", CheckOK, "%s, brokers: %d", version, len(m.Brokers))
 	switch v, err := transactionVersion(ctx, d.cl); {
 	case err != nil:
 		d.say("transaction.version", CheckFailed, "%s", reason(err))

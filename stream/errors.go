@@ -38,7 +38,7 @@ type Fenced struct {
 // Error names the slot and what to do.
 func (e *Fenced) Error() string {
 	return fmt.Sprintf("slot %d of pipeline %q is held by another process (instance %s fenced): "+
-		"give every process its own --slot", e.Slot, e.Name, e.ID)
+		"give every process its own --slot. Started again under this one, it would fence the other in turn", e.Slot, e.Name, e.ID)
 }
 
 // errTooMany ends a worker that was recreated too often (contract 25).

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"weir/schemas"
 	"weir/stream/lineage"
 	"weir/transforms"
 )
@@ -113,6 +114,32 @@ func (b *batch) applyParked(p *part, key [32]byte, copies []transforms.Copy) {
 	}
 }
 
+// waitingKind is why records of a topic wait, for the log: its first is told,
+// the rest is the metrics'.
+type waitingKind struct {
+	topic string
+	code  schemas.Code
+	path  string
+}
+
+// maxTold bounds what a worker remembers of what it has told.
+const maxTold = 1_000
+
+// tellNews logs the first record of each kind that a committed transaction
+// quarantined: after an ALTER TABLE a table would go silent without a word.
+func (b *batch) tellNews() {
+	for _, k := range b.news {
+		if b.w.told[k] {
+			continue
+		}
+		if b.w.told == nil || len(b.w.told) >= maxTold {
+			b.w.told = map[waitingKind]bool{}
+		}
+		b.w.told[k] = true
+		b.w.log.Warn("records wait in quarantine", "topic", k.topic, "code", k.code, "path", k.path, "look", "weir quarantine list")
+	}
+}
+
 // seal writes the sealed original and, under park_key, the parked keys.
 func (b *batch) seal(p *part, key [32]byte, rec *kgo.Record, copies []transforms.Copy) error {
 	at := Notice{Topic: p.topic, TopicNumber: p.number, Partition: p.partition, Offset: rec.Offset,
@@ -121,6 +148,9 @@ func (b *batch) seal(p *part, key [32]byte, rec *kgo.Record, copies []transforms
 		q, err := b.sealer.seal(key, n, rec)
 		if err != nil {
 			return err
+		}
+		if k := (waitingKind{n.Topic, n.Code, n.Path}); !b.w.told[k] {
+			b.news = append(b.news, k)
 		}
 		info := b.w.r.quarantine
 		q.Topic, q.Partition = info.topic, p.partition%info.partitions.Load()

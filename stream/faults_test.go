@@ -41,6 +41,10 @@ func TestRunPublishesEachRecipientsCopyExactlyOnce(t *testing.T) {
 			if rep.Quarantined[code] == 0 || len(rep.Quarantined) != 1 {
 				t.Errorf("the undeclared column is quarantined as %+v, want %s alone", rep.Quarantined, code)
 			}
+			// Said once a kind, not once a record.
+			if n := strings.Count(g.log.String(), "records wait in quarantine"); n == 0 || n > 6 {
+				t.Errorf("the log says %d times that records wait", n)
+			}
 			for _, r := range rep.Recipients {
 				if r.Delivered == 0 {
 					t.Errorf("%s got nothing", r.Name)

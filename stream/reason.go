@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"weir/schemas"
+	"weir/schemas/registry"
 )
 
 // reason names a failure for logs and metrics: a code, the broker's name of an
@@ -44,6 +45,8 @@ func reason(err error) string {
 		return "canceled"
 	case errors.As(err, &netErr):
 		return "network"
+	case errors.Is(err, registry.ErrUnavailable):
+		return "unavailable"
 	}
 	return "other"
 }

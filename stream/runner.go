@@ -95,6 +95,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := r.prepare(ctx); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil // told to end before it began
+		}
 		return err
 	}
 	defer r.adm.Close()

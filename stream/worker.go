@@ -30,6 +30,7 @@ type worker struct {
 	sessCtx context.Context // ends when the session must be dropped: Kill
 	batch   *batch
 	parts   map[tp]*part
+	told    map[waitingKind]bool
 	park    *parking
 	// oversize: copies that the broker refused for their size.
 	oversize map[origin]bool
