@@ -45,7 +45,7 @@ The worker-* benchmarks need a broker in WEIR_KAFKA (README.md):
   --redpanda-connect  the peer: a checkout that is built, or a binary (default $WEIR_RPCN); without it: not measured
   --events, --idle    of worker-memory: events in all (default 10000000), pause in the middle (default 2m)
   --seconds           of worker-latency: how long each load lasts (default 10)
-  --profile           perf's record of each weir process of the first round: FILE-SIDE.data
+  --profile           perf's record of each side in the first round: FILE-NAME-SIDE.data
   --weir              a binary of weir, instead of one built of this tree
 `
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,8 +73,9 @@ func (g *rig) drain(s *side, first bool) (cost, error) {
 		return cost{}, err
 	}
 	defer l.stop()
-	if first && g.r.worker.profile != "" && s.role == "ours" {
-		if err := l.processes[0].record(g.r.worker.profile + "-" + name[len(g.id)+1:] + ".data"); err != nil {
+	if first && g.r.worker.profile != "" {
+		file := fmt.Sprintf("%s-%s-%s.data", g.r.worker.profile, g.r.result.Name, strings.ReplaceAll(s.name, " ", "-"))
+		if err := l.processes[0].record(file); err != nil {
 			return cost{}, err
 		}
 	}
