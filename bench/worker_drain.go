@@ -74,7 +74,7 @@ func (g *rig) drain(s *side, first bool) (cost, error) {
 	}
 	defer l.stop()
 	if first && g.r.worker.profile != "" {
-		file := fmt.Sprintf("%s-%s-%s.data", g.r.worker.profile, g.r.result.Name, strings.ReplaceAll(s.name, " ", "-"))
+		file := fmt.Sprintf("%s-%s-%s.data", g.r.worker.profile, g.r.result.Name, strings.NewReplacer(" ", "-", ",", "").Replace(s.name))
 		if err := l.processes[0].record(file); err != nil {
 			return cost{}, err
 		}

@@ -169,7 +169,7 @@ func (g *rig) sweep(text string) {
 // run is a fresh name for one run of a side: group, pipeline and topics.
 func (g *rig) run(side string) string {
 	g.runs++
-	return fmt.Sprintf("%s-%d-%s", g.id, g.runs, strings.ReplaceAll(side, " ", "-"))
+	return fmt.Sprintf("%s-%d-%s", g.id, g.runs, strings.NewReplacer(" ", "-", ",", "").Replace(side))
 }
 
 // input is a topic with its records.
