@@ -147,11 +147,12 @@ func (s *standstill) Error() string { return "partition stopped: " + s.why }
 // stand in this transaction (contract 11).
 func (b *batch) record(ctx context.Context, p *part, rec *kgo.Record) error {
 	e, copies, err := b.protect(ctx, p, rec)
-	var poison *schemas.Error
-	if errors.As(err, &poison) {
+	if err != nil {
+		var poison *schemas.Error
+		if !errors.As(err, &poison) {
+			return err
+		}
 		copies = b.poisoned(poison)
-	} else if err != nil {
-		return err
 	}
 	b.expireCopies(p, rec, copies)
 	if err := b.quarantine(p, e, rec, copies); err != nil {

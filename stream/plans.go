@@ -331,8 +331,11 @@ func (p *plans) headerFramed(ctx context.Context, value []byte, format schemas.F
 // registryErr sorts a registry's failure: poison keeps its code, silence
 // pauses.
 func registryErr(err error) error {
+	if err == nil {
+		return nil // before errors.As, whose target is an allocation
+	}
 	var poison *schemas.Error
-	if err == nil || errors.As(err, &poison) {
+	if errors.As(err, &poison) {
 		return err
 	}
 	return &missing{what: "registry", err: err}
