@@ -65,13 +65,15 @@ func stableEnds(ctx context.Context, dial Dial, want func(string) bool) (map[str
 	adm := kadm.NewClient(cl)
 	var ends map[string]map[int32]int64
 	for {
+		var err error
 		if ends == nil {
 			ends, err = nonEmpty(ctx, adm, want)
 		}
 		if err == nil {
-			if err = reachedStable(ctx, adm, ends); err == nil {
-				return ends, nil
-			}
+			err = reachedStable(ctx, adm, ends)
+		}
+		if err == nil {
+			return ends, nil
 		}
 		select {
 		case <-ctx.Done():
