@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"weir/stream/streamtest"
@@ -168,10 +169,35 @@ func records(t *testing.T, prefix string) []*kgo.Record {
 			return recs
 		}
 		if ctx.Err() != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, openTransactions())
 		}
 		time.Sleep(200 * time.Millisecond) // a topic just made has no leader yet
 	}
+}
+
+// openTransactions says what the coordinators know, for a failure's message.
+func openTransactions() string {
+	cl, err := dial()
+	if err != nil {
+		return ""
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	adm := kadm.NewClient(cl)
+	listed, err := adm.ListTransactions(ctx, nil, nil)
+	if err != nil {
+		return err.Error()
+	}
+	described, _ := adm.DescribeTransactions(ctx, listed.TransactionalIDs()...)
+	var b strings.Builder
+	for _, d := range described.Sorted() {
+		if !strings.HasPrefix(d.State, "Complete") && d.State != "Empty" {
+			fmt.Fprintf(&b, "%s: %s since %s, producer %d epoch %d, %v\n", d.TxnID, d.State,
+				time.UnixMilli(d.StartTimestamp).UTC().Format(time.TimeOnly), d.ProducerID, d.ProducerEpoch, d.Topics)
+		}
+	}
+	return b.String()
 }
 
 func waitFor(t *testing.T, what string, ok func() bool) {
