@@ -140,7 +140,22 @@ func (s *shop) connect() {
 	args := append([]string{"connector", s.id}, s.form.connector...)
 	local(s.t, append(args, "--tables", s.id+".customers,"+s.id+".orders", "--topic-prefix", s.prefix,
 		"--partitions", "3", "--compact")...)
+	s.t.Cleanup(s.disconnect)
 	waitFor(s.t, "the snapshot", func() bool { return len(records(s.t, s.prefix)) >= 80 })
+}
+
+// disconnect gives the connector and its replication slot back: PostgreSQL has
+// ten. The slot is free some time after the connector is gone.
+func (s *shop) disconnect() {
+	_ = exec.Command(bin.local, "connector", s.id, "--delete", "--dir", os.Getenv("WEIR_LOCAL_DIR")).Run()
+	for range 20 {
+		if exec.Command("psql", "-X", "-q", os.Getenv("WEIR_POSTGRES"), "-v", "ON_ERROR_STOP=1",
+			"-c", "SELECT pg_drop_replication_slot('weir_"+s.id+"')").Run() == nil {
+			return
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+	s.t.Logf("the replication slot weir_%s stays", s.id)
 }
 
 // writePolicy writes the policy file; backup decides the column that comes
