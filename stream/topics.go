@@ -106,7 +106,7 @@ func wantedTopics(ctx context.Context, adm *kadm.Client, cfg *Config, ms []match
 		}
 	}
 	if len(bindings) == 0 {
-		internal.replication = defaultReplication(all)
+		internal.replication = brokerDefault
 	}
 	addInternal(want, cfg.Name, internal, maxBytes+quarantineOverhead)
 	return want, nil
@@ -296,14 +296,9 @@ func differing(have, want map[string]string) map[string]string {
 	return out
 }
 
-func defaultReplication(all kadm.TopicDetails) int16 {
-	for _, t := range all {
-		if t.IsInternal && len(t.Partitions) > 0 {
-			return int16(t.Partitions.NumReplicas())
-		}
-	}
-	return 1
-}
+// brokerDefault leaves the number of replicas to the broker: where no source is
+// there to copy from, one replica would be a guess that loses state.
+const brokerDefault = -1
 
 func keysOf[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))

@@ -53,7 +53,10 @@ func TestThreeNodesOneKilled(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	if _, err := kadm.NewClient(prod).CreateTopics(ctx, 3, 3, nil, shop.Topics()...); err != nil {
+	// The shop's changes are months old: without this the brokers delete them, and
+	// their copies, as soon as they look.
+	forever := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	if _, err := kadm.NewClient(prod).CreateTopics(ctx, 3, 3, forever, shop.Topics()...); err != nil {
 		t.Fatal(err)
 	}
 	policy := filepath.Join(dir, "shop.yaml")
@@ -61,16 +64,16 @@ func TestThreeNodesOneKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	weir(t, 0, "keys", "init", filepath.Join(dir, "shop.key"))
-	weir(t, 0, "topics", "apply", policy)
-
-	p := startWeir(t, policy, "--workers", "2")
 	produce := func(n int) {
 		t.Helper()
 		if err := shop.Produce(ctx, prod, n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	produce(1500)
+	produce(1500) // every broker knows the sources then, so that apply sees them
+	weir(t, 0, "topics", "apply", policy)
+
+	p := startWeir(t, policy, "--workers", "2")
 	nodes("down", "kafka-2", "--kill")
 	produce(1000)
 	p.kill()
@@ -78,8 +81,15 @@ func TestThreeNodesOneKilled(t *testing.T) {
 	produce(1000)
 	nodes("up", "kafka", "--nodes", "3")
 	produce(500)
-	if err := streamtest.WaitDrained(ctx, prod, "weir.nodes", shop.Topics()...); err != nil {
-		t.Fatal(err)
+	drained := make(chan error, 1)
+	go func() { drained <- streamtest.WaitDrained(ctx, prod, "weir.nodes", shop.Topics()...) }()
+	select {
+	case err := <-drained:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case err := <-p.done:
+		t.Fatalf("weir run ended before all was treated: %v", err)
 	}
 	p.stop(t)
 	judge(t, ctx, shop, connect)
