@@ -90,7 +90,7 @@ func (b *batch) setGeneration(gen *generation) {
 	b.frames = lineage.NewBuilder(p.Epoch, b.names)
 	b.releases = lineage.NewBuilder(p.Epoch, b.names)
 	// Invariant 5 needs both: newGeneration has shown that they can be made.
-	b.hasher, b.sealer, _ = gen.tools(b.w.id)
+	b.hasher, b.sealer, _ = gen.tools()
 }
 
 // run treats everything that was polled. A holding asks for an abort and a

@@ -7,7 +7,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"weir/keys"
 	"weir/stream/lineage"
 )
 
@@ -81,10 +80,7 @@ func (cfg *Config) provenance(st *State, topic string, h lineage.Header) (Proven
 		return Provenance{}, err
 	}
 	p := cfg.Policy.Transforms
-	suite := keys.AES256
-	if p.Profile == "gm" {
-		suite = keys.SM4
-	}
+	_, suite := suites(p.Profile)
 	for i := range p.Recipients {
 		k, err := lineage.NewKey(cfg.Policy.Ring, cfg.Name, p.Recipients[i].Name, suite, h.KeyVersion)
 		if err != nil {

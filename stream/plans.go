@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"weir/keys"
 	"weir/schemas"
 	"weir/schemas/jsonrec"
 	"weir/schemas/registry"
@@ -67,10 +66,7 @@ type output struct {
 // treated when one cannot be had.
 func newGeneration(p *Policy, cfg *Config) (*generation, error) {
 	g := &generation{policy: p, name: cfg.Name, kinds: all.Kinds()}
-	suite := keys.AES256
-	if p.Transforms.Profile == "gm" {
-		suite = keys.SM4
-	}
+	_, suite := suites(p.Transforms.Profile)
 	for i := range p.Transforms.Recipients {
 		k, err := lineage.NewKey(p.Ring, cfg.Name, p.Transforms.Recipients[i].Name, suite, 0)
 		if err != nil {
@@ -78,7 +74,7 @@ func newGeneration(p *Policy, cfg *Config) (*generation, error) {
 		}
 		g.lineage = append(g.lineage, k)
 	}
-	if _, _, err := g.tools(""); err != nil {
+	if _, _, err := g.tools(); err != nil {
 		return nil, err
 	}
 	g.entries.Store(&map[planKey]*entry{})
@@ -88,13 +84,13 @@ func newGeneration(p *Policy, cfg *Config) (*generation, error) {
 }
 
 // tools are one goroutine's key hasher and quarantine sealer.
-func (g *generation) tools(task string) (*keyHasher, *quarantineSealer, error) {
+func (g *generation) tools() (*keyHasher, *quarantineSealer, error) {
 	p := g.policy.Transforms
 	h, err := newKeyHasher(g.policy.Ring, p.Keyspace, p.Profile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("deriving the quarantine key: %w", err)
 	}
-	s, err := newQuarantineSealer(g.policy.Ring, g.name, p.Keyspace, p.Profile, task)
+	s, err := newQuarantineSealer(g.policy.Ring, g.name, p.Keyspace, p.Profile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("deriving the quarantine seal: %w", err)
 	}

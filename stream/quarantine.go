@@ -156,9 +156,8 @@ type sealKey struct {
 const maxSealKeys = 1_024
 
 // newQuarantineSealer derives a first key, so that a ring that cannot seal is
-// refused at start. The last parameter is not used: a worker's name would make
-// a replay differ.
-func newQuarantineSealer(ring *keys.Ring, name, keyspace, profile, _ string) (*quarantineSealer, error) {
+// refused at start. No worker is named in it: a replay would differ.
+func newQuarantineSealer(ring *keys.Ring, name, keyspace, profile string) (*quarantineSealer, error) {
 	_, suite := suites(profile)
 	q := &quarantineSealer{ring: ring, name: name, keyspace: keyspace, suite: suite, aeads: map[sealKey]cipher.AEAD{}}
 	ref, err := ring.Ref(keys.Use{Keyspace: keyspace, Purpose: keys.PurposeQuarantineSeal, Suite: suite})

@@ -36,7 +36,7 @@ func ringOf(t testing.TB, profile string) *keys.Ring {
 
 func sealerOf(t testing.TB, ring *keys.Ring) *quarantineSealer {
 	t.Helper()
-	q, err := newQuarantineSealer(ring, "shop", "shop", ring.Profile(), "")
+	q, err := newQuarantineSealer(ring, "shop", "shop", ring.Profile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestTampering(t *testing.T) {
 		refused("without header "+h.Key, r, q)
 	}
 	refused("another ring", fresh(), sealerOf(t, ringOf(t, "")))
-	other, err := newQuarantineSealer(ring, "other", "shop", "", "")
+	other, err := newQuarantineSealer(ring, "other", "shop", "")
 	if err != nil {
 		t.Fatal(err)
 	}

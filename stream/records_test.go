@@ -225,7 +225,7 @@ func TestOddRecords(t *testing.T) {
 	if len(n) != 2 || n[1].Offset != 5 {
 		t.Errorf("quarantined %+v", n)
 	}
-	q, err := newQuarantineSealer(g.cfg.Policy.Ring, "plain", "plain", "", "")
+	q, err := newQuarantineSealer(g.cfg.Policy.Ring, "plain", "plain", "")
 	if err != nil {
 		t.Fatal(err)
 	}
